@@ -1,12 +1,14 @@
+import type { ErrorCode } from './error-codes.js'
+
 /**
  * Every error a user can cause is a WarplineError: a stable `code` for programs and a message that says what to change.
  * Codes are kebab-case nouns of the condition (`context-too-long`), never of the place that noticed it.
  */
 export class WarplineError extends Error {
-  /** Stable, documented in docs/errors.md; programs switch on it. */
-  readonly code: string
+  /** Stable, listed in docs/errors.md; programs switch on it. */
+  readonly code: ErrorCode
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'WarplineError'
     this.code = code

@@ -15,15 +15,19 @@ if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR) {
 }
 
 // Stamped inside node_modules, so that deleting the folder deletes the claim that it is complete.
-upToDate('node_modules/.warpline-ready', ['package.json', 'package-lock.json'], () => {
+upToDate('node_modules/.warpline-ready', ['package-lock.json'], () => {
   say('installing dependencies')
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 })
-upToDate('dist/.warpline-ready', ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...filesUnder('src')], () => {
-  say('building')
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
-  run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'])
-})
+upToDate(
+  'dist/.warpline-ready',
+  ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...filesUnder('src')],
+  () => {
+    say('building')
+    rmSync(join(root, 'dist'), { recursive: true, force: true })
+    run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'])
+  },
+)
 
 /** Runs `make` unless the stamp holds the hash of the inputs; stamps only after success. */
 function upToDate(stamp, inputs, make) {

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
+import type { ErrorCode } from '../error-codes.js'
 import { WarplineError } from '../errors.js'
 import { isMissing, readError } from './file-error.js'
 
@@ -8,7 +9,7 @@ const MAX_JSON_BYTES = 256 * 2 ** 20
  * Reads a UTF-8 JSON file that must hold an object. Throws `file-missing` or `file-unreadable`, and `invalidCode` when
  * the content is no JSON object.
  */
-export async function readJsonObject(path: string, invalidCode: string): Promise<Record<string, unknown>> {
+export async function readJsonObject(path: string, invalidCode: ErrorCode): Promise<Record<string, unknown>> {
   const value = parseJson(await readUtf8(path, invalidCode), path, invalidCode)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new WarplineError(invalidCode, `${path} must hold a JSON object, not ${describe(value)}`)
@@ -19,7 +20,7 @@ export async function readJsonObject(path: string, invalidCode: string): Promise
 /** The same, with undefined for a file that does not exist. */
 export async function readOptionalJsonObject(
   path: string,
-  invalidCode: string,
+  invalidCode: ErrorCode,
 ): Promise<Record<string, unknown> | undefined> {
   try {
     return await readJsonObject(path, invalidCode)
@@ -30,7 +31,7 @@ export async function readOptionalJsonObject(
 }
 
 /** Text of a UTF-8 file; `invalidCode` when it is not UTF-8 or too large to be what it should be. */
-export async function readUtf8(path: string, invalidCode: string): Promise<string> {
+export async function readUtf8(path: string, invalidCode: ErrorCode): Promise<string> {
   const bytes = await readBounded(path, invalidCode)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -49,7 +50,7 @@ export async function isFile(path: string): Promise<boolean> {
   }
 }
 
-async function readBounded(path: string, invalidCode: string): Promise<Uint8Array> {
+async function readBounded(path: string, invalidCode: ErrorCode): Promise<Uint8Array> {
   try {
     const { size } = await regularFile(path)
     if (size > MAX_JSON_BYTES) {
@@ -71,7 +72,7 @@ export async function regularFile(path: string): Promise<{ size: number }> {
   throw new WarplineError('file-unreadable', `cannot read ${path}: it is ${what}`)
 }
 
-function parseJson(text: string, path: string, invalidCode: string): unknown {
+function parseJson(text: string, path: string, invalidCode: ErrorCode): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {

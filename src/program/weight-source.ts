@@ -1,0 +1,84 @@
+/**
+ * `repeat` runs of `length` rows, the first at `start`, each `stride` rows after the one before. Picks, for example,
+ * every head's query rows out of a checkpoint that interleaves query, key and value head by head.
+ */
+export interface StridedRows {
+  readonly start: number
+  readonly length: number
+  readonly stride: number
+  readonly repeat: number
+  /** Rows of the whole tensor, where known; a checkpoint with another count is refused. */
+  readonly total?: number
+}
+
+/** Rows of one checkpoint tensor; a vector counts as rows of one element. */
+export interface TensorPart {
+  readonly kind: 'tensor'
+  readonly tensor: string
+  /** Shape of this part as it stands in the program, rows first: `[rows, columns]`, or `[rows]` for a vector. */
+  readonly shape: readonly number[]
+  /** The checkpoint stores `[columns, rows]`, as GPT-2's Conv1D does. */
+  readonly transposed: boolean
+  /** Which rows (after transposition); all when absent. */
+  readonly rows?: StridedRows
+  /** Which columns (after transposition): a tensor-parallel slice of a row-split product; all when absent. */
+  readonly columns?: { readonly start: number; readonly length: number }
+  /** Added to every element: Gemma stores its norm weights minus one. */
+  readonly plus?: number
+}
+
+/** Rows that no checkpoint holds: the bias of a projection that has none, fused with ones that have. */
+export interface ZeroPart {
+  readonly kind: 'zeros'
+  readonly shape: readonly number[]
+}
+
+/** Values computed from the configuration: rotary frequencies, ALiBi slopes. */
+export interface ConstantPart {
+  readonly kind: 'constant'
+  readonly shape: readonly number[]
+  readonly values: readonly number[]
+}
+
+export type WeightPart = TensorPart | ZeroPart | ConstantPart
+
+/** A weight is its parts one below the other: fusing two products joins their parts. */
+export interface WeightSource {
+  readonly parts: readonly WeightPart[]
+}
+
+/** A whole tensor as a checkpoint stores it. */
+export function tensor(
+  name: string,
+  shape: readonly number[],
+  options: { transposed?: boolean; rows?: StridedRows; plus?: number } = {},
+): WeightSource {
+  const { transposed = false, rows, plus } = options
+  return { parts: [{ kind: 'tensor', tensor: name, shape, transposed, ...(rows && { rows }), ...(plus && { plus }) }] }
+}
+
+export function constant(values: readonly number[], shape: readonly number[] = [values.length]): WeightSource {
+  return { parts: [{ kind: 'constant', shape, values }] }
+}
+
+export function zeros(shape: readonly number[]): WeightSource {
+  return { parts: [{ kind: 'zeros', shape }] }
+}
+
+/** Parts below each other; columns must agree. */
+export function stack(...sources: readonly WeightSource[]): WeightSource {
+  return { parts: sources.flatMap((source) => source.parts) }
+}
+
+/** Shape of the stacked parts. */
+export function sourceShape(source: WeightSource): number[] {
+  const [first] = source.parts
+  if (!first) return []
+  const rows = source.parts.reduce((sum, part) => sum + part.shape[0]!, 0)
+  return [rows, ...first.shape.slice(1)]
+}
+
+/** Both read the same checkpoint elements in the same order (a tied head and its embedding, say). */
+export function sameSource(a: WeightSource, b: WeightSource): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}

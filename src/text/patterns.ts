@@ -1,0 +1,69 @@
+/** Patterns of `tokenizer.json` as JavaScript finds them. */
+import * as library from '@huggingface/tokenizers'
+import { WarplineError } from '../errors.js'
+import type { PatternJson } from './tokenizer-json.js'
+
+/** The one part of the library that is used; its own declarations lack file extensions, so that Node's resolution finds none. */
+const { SplitPreTokenizer } = library as unknown as {
+  SplitPreTokenizer: new (config: {
+    type: 'Split'
+    pattern: PatternJson
+    behavior: string
+    invert: boolean
+  }) => {
+    pattern: RegExp | null
+  }
+}
+
+/** A stretch of text, `[start, end)` in UTF-16 units, that a pattern matched or left between two matches. */
+export interface Span {
+  start: number
+  end: number
+  matched: boolean
+}
+
+/**
+ * Patterns of well-known checkpoints that take quadratic time, and the same in linear time. DeepSeek's: a match can only
+ * begin where a run of white space does.
+ */
+const quickForms = new Map([['\\s+$', '(?<!\\s)\\s+$']])
+
+/**
+ * Compiles to a global regular expression. Checkpoints write their patterns for Oniguruma, which reads `\s`, `\w`, `^`,
+ * nested classes and possessive quantifiers unlike JavaScript; the library knows how to say them here.
+ */
+export function compilePattern(pattern: PatternJson): RegExp {
+  try {
+    const quick = 'Regex' in pattern ? { Regex: quickForms.get(pattern.Regex) ?? pattern.Regex } : pattern
+    const split = new SplitPreTokenizer({ type: 'Split', pattern: quick, behavior: 'Isolated', invert: false })
+    if (split.pattern !== null) return split.pattern
+  } catch (error) {
+    throw new WarplineError(
+      'tokenizer-unsupported',
+      `the tokenizer splits text by a regular expression that cannot be run here (${String(error)}); ` +
+        'pass token ids instead of text',
+      { cause: error },
+    )
+  }
+  throw new WarplineError('tokenizer-invalid', 'tokenizer.json splits text by a pattern of an unknown kind')
+}
+
+/** Cuts all of `text` into matches and what lies between them. */
+export function spansOf(text: string, pattern: RegExp | string): Span[] {
+  const spans: Span[] = []
+  let previous = 0
+  const add = (start: number, end: number) => {
+    if (previous < start) spans.push({ start: previous, end: start, matched: false })
+    spans.push({ start, end, matched: true })
+    previous = end
+  }
+  if (typeof pattern === 'string') {
+    for (let at = text.indexOf(pattern); at >= 0 && pattern !== ''; at = text.indexOf(pattern, previous)) {
+      add(at, at + pattern.length)
+    }
+  } else {
+    for (const match of text.matchAll(pattern)) add(match.index, match.index + match[0].length)
+  }
+  if (previous < text.length) spans.push({ start: previous, end: text.length, matched: false })
+  return spans
+}
