@@ -1,0 +1,69 @@
+import type { Communicator } from '../parallel/communicator.js'
+import type { DataType } from '../program/buffer.js'
+import type { Program } from '../program/program.js'
+import type { StepInputs, StepOutputs } from '../program/step.js'
+import type { WeightSource } from '../program/weight-source.js'
+
+/** Where weights come from, as float32; `weights/weight-reader.ts` reads checkpoints. */
+export interface WeightReader {
+  /** `count` rows of a stacked source from `first`, row-major; none at all only checks that the source can be read. */
+  readRows(source: WeightSource, first: number, count: number): Promise<Float32Array>
+}
+
+export interface ExecutorOptions {
+  readonly program: Program
+  readonly weights: WeightReader
+  /** Blocks of the K/V cache, shared by all layers' caches. */
+  readonly blocks: number
+  readonly blockSize: number
+  /** Most tokens and logit rows that one step will hold: activations are allocated once for these. */
+  readonly maxTokens: number
+  readonly maxRows: number
+  /** This rank's tensor group and its line of pipeline stages; alone in both unless given. */
+  readonly tensorGroup?: Communicator
+  readonly stageGroup?: Communicator
+  /** CPU threads; ignored where it means nothing. */
+  readonly threads?: number
+  /** Weight elements read so far, of how many. */
+  readonly onProgress?: (done: number, total: number) => void
+  readonly signal?: AbortSignal
+}
+
+/** Bytes that an executor holds. */
+export interface MemoryUse {
+  readonly weights: number
+  readonly cache: number
+  readonly activations: number
+}
+
+/** Runs one program, a step at a time. Steps never overlap; a step either completes or rejects. */
+export interface Executor {
+  readonly memory: MemoryUse
+  step(inputs: StepInputs): Promise<StepOutputs>
+  /** Frees everything; called once, after the last step. */
+  close(): Promise<void>
+}
+
+/** Storage types a backend offers, best first where it chooses itself (`auto`). */
+export interface StorageTypes {
+  readonly weights: readonly DataType[]
+  readonly cache: readonly DataType[]
+  readonly activation: DataType
+}
+
+export interface Availability {
+  readonly usable: boolean
+  /** A line for `doctor`: what was found, or why not and what to do. */
+  readonly detail: string
+}
+
+/** A way of running programs: one object a backend, named only in registry.ts. */
+export interface Backend {
+  readonly name: string
+  readonly storage: StorageTypes
+  readonly blockSize: number
+  availability(): Promise<Availability>
+  /** Bytes that weights, cache and activations may take together. */
+  memoryBudget(): Promise<number>
+  createExecutor(options: ExecutorOptions): Promise<Executor>
+}
