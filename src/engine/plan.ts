@@ -1,0 +1,53 @@
+import type { SampledRow } from '../program/step.js'
+import type { Request } from './request.js'
+import type { Sequence } from './sequence.js'
+
+/** Tokens `first` to `first + count` of a sequence, computed in one step. */
+export interface Work {
+  readonly request: Request
+  readonly sequence: Sequence
+  readonly first: number
+  readonly count: number
+  /** Whether the last of them is the last known one, so that what follows it is chosen. */
+  readonly final: boolean
+}
+
+/** What came back for one piece of work, in the order of its tokens. */
+export interface WorkResults {
+  readonly rows: readonly SampledRow[]
+  readonly hidden: readonly Float32Array[]
+}
+
+/** What one step computes, as it is put together, and how much more fits into it. */
+export class Plan {
+  readonly work: Work[] = []
+  /** Blocks to copy first: from, to, ... */
+  readonly copies: number[] = []
+
+  constructor(
+    public tokensLeft: number,
+    /** Logit rows beyond the `width` that each running request may count on. */
+    public rowsLeft: number,
+  ) {}
+
+  /** Adds the next `most` tokens of a sequence, or as many as fit. */
+  add(request: Request, sequence: Sequence, most: number): void {
+    const fitting = Math.min(most, this.tokensLeft)
+    const count = request.report.scoring ? this.scorable(request, sequence, fitting) : fitting
+    if (count <= 0) return
+    const first = sequence.scheduled
+    sequence.scheduled += count
+    this.tokensLeft -= count
+    this.work.push({ request, sequence, first, count, final: sequence.pending === 0 })
+  }
+
+  /** Each token of a scored prompt takes a row, and the last takes those that choose. */
+  private scorable({ decoding }: Request, { pending }: Sequence, most: number): number {
+    const room = decoding.width + this.rowsLeft
+    const last = pending - 1
+    const count = most >= pending && last + decoding.rowsEach <= room ? pending : Math.min(most, room, last)
+    const rows = count === pending ? last + decoding.rowsEach : count
+    this.rowsLeft -= Math.max(0, rows - decoding.width)
+    return count
+  }
+}
