@@ -1,0 +1,97 @@
+import type { TokenLogprob as EngineLogprob } from '../engine/messages.js'
+import { Detokenizer, StopStrings, type Tokenizer } from '../text/index.js'
+import type { Choice, FinishReason, Part, TokenLogprob } from './result.js'
+import type { TokenTexts } from './token-text.js'
+
+export interface ChoiceOptions {
+  readonly tokenizer: Tokenizer | undefined
+  readonly stop: readonly string[]
+  readonly tokenTexts: TokenTexts
+  readonly stopIds: ReadonlySet<number>
+  readonly skipSpecialTokens: boolean
+}
+
+/** Turns one choice's tokens into text as they come, and ends it where a stop text appears. */
+export class ChoiceBuilder {
+  readonly tokenIds: number[] = []
+  finishReason: FinishReason | undefined
+  private text = ''
+  private readonly logprobs: TokenLogprob[] = []
+  private cumulativeLogprob: number | undefined
+  private score: number | undefined
+  private readonly detokenizer: Detokenizer | undefined
+  private readonly stops: StopStrings
+
+  constructor(
+    readonly prompt: number,
+    readonly index: number,
+    private readonly options: ChoiceOptions,
+  ) {
+    const { tokenizer, skipSpecialTokens } = options
+    this.detokenizer = tokenizer && new Detokenizer(tokenizer, { skipSpecialTokens })
+    this.stops = new StopStrings(options.stop)
+  }
+
+  /** The part of the stream that these tokens make; undefined once the choice has ended. */
+  push(ids: readonly number[], logprobs: readonly EngineLogprob[] | undefined): Part | undefined {
+    if (this.finishReason) return undefined
+    const fresh: TokenLogprob[] = []
+    const accepted: number[] = []
+    let text = ''
+    for (const [i, id] of ids.entries()) {
+      accepted.push(id)
+      if (logprobs?.[i]) fresh.push(describeLogprob(logprobs[i], this.options.tokenTexts))
+      if (this.options.stopIds.has(id)) continue
+      const found = this.stops.push(this.detokenizer?.push([id]) ?? '')
+      text += found.emit
+      if (found.stopped !== undefined) {
+        this.finishReason = 'stop'
+        break
+      }
+    }
+    this.tokenIds.push(...accepted)
+    this.logprobs.push(...fresh)
+    if (logprobs) this.cumulativeLogprob = this.logprobs.reduce((sum, { logprob }) => sum + logprob, 0)
+    return this.part(text, accepted, logprobs && fresh)
+  }
+
+  /** Text still held back (an unfinished character, the beginning of a stop text) comes out now. */
+  finish(reason: FinishReason, score?: number): Part | undefined {
+    if (score !== undefined) this.score = score
+    if (this.finishReason) return undefined
+    const rest = this.stops.push(this.detokenizer?.finish() ?? '')
+    const text = rest.stopped === undefined ? rest.emit + this.stops.finish() : rest.emit
+    this.finishReason = rest.stopped === undefined ? reason : 'stop'
+    return this.part(text, [], undefined)
+  }
+
+  choice(): Choice {
+    return {
+      index: this.index,
+      text: this.text,
+      tokenIds: this.tokenIds,
+      finishReason: this.finishReason ?? 'cancelled',
+      ...(this.cumulativeLogprob !== undefined && {
+        logprobs: this.logprobs,
+        cumulativeLogprob: this.cumulativeLogprob,
+      }),
+      ...(this.score !== undefined && { score: this.score }),
+    }
+  }
+
+  private part(text: string, tokenIds: readonly number[], logprobs: readonly TokenLogprob[] | undefined): Part {
+    this.text += text
+    const { prompt, index, finishReason } = this
+    return { prompt, index, text, tokenIds, ...(logprobs && { logprobs }), ...(finishReason && { finishReason }) }
+  }
+}
+
+export function describeLogprob(entry: EngineLogprob, texts: TokenTexts): TokenLogprob {
+  return {
+    tokenId: entry.id,
+    token: texts.of(entry.id),
+    logprob: entry.logprob,
+    rank: entry.rank,
+    top: entry.top.map(({ id, logprob }) => ({ tokenId: id, token: texts.of(id), logprob })),
+  }
+}

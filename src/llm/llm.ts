@@ -1,0 +1,211 @@
+import type { EngineStats } from '../engine/engine.js'
+import type { SamplingParameters } from '../engine/sampling-parameters.js'
+import { validateSampling } from '../engine/validate-parameters.js'
+import { WarplineError } from '../errors.js'
+import type { Tokenizer } from '../text/index.js'
+import { encodeChat } from './chat.js'
+import type { ChatMessage } from './chat-types.js'
+import { EngineClient } from './engine-client.js'
+import { Generation } from './generation.js'
+import { type LoadedModel, loadModel } from './load-model.js'
+import { checkChatOptions, checkGenerateOptions } from './option-schema.js'
+import type { ChatOptions, GenerateOptions, LoadOptions, Prompt } from './options.js'
+import { encodePrompt, fitPrompt } from './prompt.js'
+import { PromptRun } from './prompt-run.js'
+import { resolveOptions } from './resolve-options.js'
+import type { Part, Result, Score } from './result.js'
+import { scoreOf } from './score.js'
+import { TokenTexts } from './token-text.js'
+
+/** What a loaded model is. */
+export interface ModelInfo {
+  readonly name: string
+  readonly family: string
+  readonly device: string
+  readonly dtype: string
+  readonly contextLength: number
+  readonly vocabulary: number
+  /** Bytes. */
+  readonly memory: { readonly weights: number; readonly cache: number; readonly activations: number }
+}
+
+/**
+ * A model, loaded and running. Calls may overlap freely: they share its batches. Close it when done (`close()`, or
+ * `await using` where the language has it).
+ */
+export class LLM implements AsyncDisposable {
+  readonly info: ModelInfo
+  private readonly client: EngineClient
+  private readonly tokenTexts: TokenTexts
+
+  private constructor(
+    name: string,
+    private readonly model: LoadedModel,
+  ) {
+    this.client = new EngineClient(model.engine)
+    this.tokenTexts = new TokenTexts(model.tokenizer)
+    const { spec, device, dtype, contextLength, executor } = model
+    const { family, vocabulary } = spec
+    this.info = { name, family, device, dtype, contextLength, vocabulary, memory: executor.memory }
+  }
+
+  /**
+   * Loads a model from a folder in Hugging Face's layout, or by its name on the hub (`openai-community/gpt2`).
+   * Throws a WarplineError that says what to change.
+   */
+  static async load(nameOrPath: string, options: LoadOptions = {}): Promise<LLM> {
+    return new LLM(nameOrPath, await loadModel(nameOrPath, options))
+  }
+
+  /** Undefined for a model that came without one: such a model takes and gives token ids. */
+  get tokenizer(): Tokenizer | undefined {
+    return this.model.tokenizer
+  }
+
+  /** Continues a prompt (text or token ids), or each of an array of prompts. */
+  generate(prompt: Prompt, options?: GenerateOptions): Generation<Result>
+  generate(prompts: readonly Prompt[], options?: GenerateOptions): Generation<Result[]>
+  generate(
+    prompts: Prompt | readonly Prompt[],
+    options: GenerateOptions = {},
+  ): Generation<Result> | Generation<Result[]> {
+    const many = isPromptList(prompts)
+    const start: Start = (on) => {
+      checkGenerateOptions(options)
+      const list = many ? prompts : [prompts]
+      if (list.length === 0) throw new WarplineError('prompt-empty', 'the array of prompts is empty')
+      return this.start(
+        list.map((prompt) => encodePrompt(prompt, this.tokenizer, options)),
+        options,
+        on,
+      )
+    }
+    return many ? new Generation(start, (results) => results) : new Generation(start, ([result]) => result!)
+  }
+
+  /** Answers a conversation, through the checkpoint's chat template. */
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation<Result> {
+    return new Generation(
+      (on) => {
+        checkChatOptions(options)
+        const { tools, responseFormat, templateVariables, ...generate } = options
+        const ids = encodeChat(this.model, messages, { tools, responseFormat, templateVariables })
+        return this.start([ids], generate, on)
+      },
+      ([result]) => result!,
+    )
+  }
+
+  /** Token ids of a text, with the tokenizer's own special tokens (BOS, say) unless told otherwise. */
+  tokenize(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
+    return this.needTokenizer().encode(text, options)
+  }
+
+  detokenize(ids: readonly number[], options: { skipSpecialTokens?: boolean } = {}): string {
+    return this.needTokenizer().decode(ids, options)
+  }
+
+  /** How likely the model finds a text: the log-probability of each of its tokens after the first. */
+  async score(text: Prompt, options: { truncate?: 'right'; signal?: AbortSignal } = {}): Promise<Score> {
+    const ids = encodePrompt(text, this.tokenizer, {})
+    const { contextLength } = this.model
+    const fitted = options.truncate === 'right' ? ids.slice(0, contextLength) : ids
+    if (fitted.length < 2)
+      throw new WarplineError('prompt-empty', 'a text of at least two tokens is needed for a score')
+    const parameters = { ...this.validate({ promptLogprobs: 0 }), maxTokens: 0 }
+    const run = new Generation<Result>(
+      (on) => [this.submit(0, fitted, parameters, [], { signal: options.signal }, on)],
+      ([result]) => result!,
+    )
+    return scoreOf((await run).promptLogprobs!)
+  }
+
+  /** How busy the engine is. */
+  stats(): EngineStats {
+    return this.model.engine.stats()
+  }
+
+  /** Gives the cache of a session back. */
+  endSession(session: string): void {
+    this.client.endSession(session)
+  }
+
+  /** Ends running requests and frees everything. Safe to call twice. */
+  async close(): Promise<void> {
+    await this.client.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  private start(prompts: readonly number[][], options: GenerateOptions, on: Listeners): PromptRun[] {
+    const { defaults, spec, contextLength, tokenizer } = this.model
+    const { vocabulary } = spec
+    const soft = options.softPrompt?.length ?? 0
+    // Everything is checked before anything runs, so that a mistake in one prompt starts none.
+    const requests = prompts.map((ids) => {
+      const fitted = fitPrompt(ids, soft, contextLength, options)
+      const promptLength = fitted.length + soft
+      return {
+        ids: fitted,
+        ...resolveOptions(options, { defaults, tokenizer, vocabulary, promptLength, contextLength }),
+      }
+    })
+    const checked = requests.map((request) => ({ ...request, parameters: this.validate(request.parameters) }))
+    return checked.map(({ ids, parameters, stop }, i) => this.submit(i, ids, parameters, stop, options, on))
+  }
+
+  private submit(
+    index: number,
+    ids: readonly number[],
+    parameters: SamplingParameters,
+    stop: readonly string[],
+    options: GenerateOptions,
+    on: Listeners,
+  ): PromptRun {
+    const choices = parameters.numBeams > 1 ? parameters.numReturn : parameters.n
+    const run = new PromptRun(index, choices, {
+      tokenizer: this.tokenizer,
+      tokenTexts: this.tokenTexts,
+      stop,
+      stopIds: new Set(parameters.stopIds),
+      skipSpecialTokens: options.skipSpecialTokens ?? true,
+      onPart: on.part,
+      onEnd: on.end,
+    })
+    const soft = options.softPrompt ?? []
+    const softRows = soft.length > 0 ? joinRows(soft, this.model.spec.embedding.width) : undefined
+    const prompt = [...soft.map(() => -1), ...ids]
+    const request = { prompt, parameters, softRows, session: options.session }
+    run.handle = this.client.submit(request, options.signal, (event) => run.on(event))
+    return run
+  }
+
+  private validate(parameters: Partial<SamplingParameters>): SamplingParameters {
+    return validateSampling(parameters, { vocabulary: this.info.vocabulary, maxSequences: this.model.maxSequences })
+  }
+
+  private needTokenizer(): Tokenizer {
+    if (this.tokenizer) return this.tokenizer
+    throw new WarplineError('tokenizer-missing', `${this.info.name} has no tokenizer.json; give and take token ids`)
+  }
+}
+
+type Listeners = { part: (part: Part) => void; end: () => void }
+type Start = (on: Listeners) => readonly PromptRun[]
+
+function isPromptList(prompts: Prompt | readonly Prompt[]): prompts is readonly Prompt[] {
+  return Array.isArray(prompts) && (prompts.length === 0 || typeof prompts[0] !== 'number')
+}
+
+function joinRows(rows: readonly (readonly number[] | Float32Array)[], width: number): Float32Array {
+  const joined = new Float32Array(rows.length * width)
+  for (const [i, row] of rows.entries()) {
+    if (row.length !== width || row.some((value) => !Number.isFinite(value))) {
+      throw new WarplineError('soft-prompt-invalid', `row ${i} of softPrompt must hold ${width} finite numbers`)
+    }
+    joined.set(row, i * width)
+  }
+  return joined
+}

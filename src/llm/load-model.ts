@@ -1,0 +1,166 @@
+import type { Executor } from '../backend/executor.js'
+import { selectBackend } from '../backend/registry.js'
+import { dynamicRotaryOf } from '../engine/dynamic-rotary.js'
+import { Engine } from '../engine/engine.js'
+import { WarplineError } from '../errors.js'
+import { resolveModel } from '../hub/index.js'
+import { lower } from '../model/lower.js'
+import { decoderSpec } from '../model/registry.js'
+import type { DecoderSpec } from '../model/spec.js'
+import type { DataType } from '../program/buffer.js'
+import { cacheBytesPerToken, weightBytes } from '../program/cost.js'
+import { optimize } from '../program/passes/optimize.js'
+import type { Program } from '../program/program.js'
+import { Tokenizer } from '../text/index.js'
+import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.js'
+import { type GenerationDefaults, readGenerationDefaults } from '../weights/generation-config.js'
+import { checkpointReader } from '../weights/weight-reader.js'
+import { checkLoadOptions } from './option-schema.js'
+import type { LoadOptions } from './options.js'
+
+const DEFAULT_MAX_SEQUENCES = 64
+const DEFAULT_BATCH_TOKENS = 512
+
+/** Everything that is known of a model before its weights are read. */
+export interface OpenedModel {
+  readonly directory: string
+  readonly checkpoint: Checkpoint
+  readonly spec: DecoderSpec
+  readonly tokenizer: Tokenizer | undefined
+  readonly defaults: GenerationDefaults
+}
+
+/** A model ready to run. */
+export interface LoadedModel extends OpenedModel {
+  readonly device: string
+  readonly dtype: DataType
+  readonly program: Program
+  readonly executor: Executor
+  readonly engine: Engine
+  readonly contextLength: number
+  readonly maxSequences: number
+}
+
+/** Reads configuration, tokenizer and weight headers, and checks that they fit together. The caller closes `checkpoint`. */
+export async function openModel(nameOrPath: string, options: LoadOptions = {}): Promise<OpenedModel> {
+  const { revision, offline, signal, onProgress } = options
+  const directory = await resolveModel(nameOrPath, {
+    revision,
+    offline,
+    signal,
+    onProgress: onProgress && (({ done, total }) => onProgress({ stage: 'pull', done, total })),
+  })
+  const checkpoint = await openCheckpoint(directory)
+  try {
+    const spec = decoderSpec(checkpoint.config, (name) => checkpoint.tensors.has(name))
+    const [tokenizer, defaults] = await Promise.all([
+      Tokenizer.load(directory),
+      readGenerationDefaults(directory, checkpoint.config),
+    ])
+    if (tokenizer && tokenizer.vocabSize > spec.vocabulary) {
+      throw new WarplineError(
+        'vocabulary-mismatch',
+        `the tokenizer has ${tokenizer.vocabSize} tokens and the model ${spec.vocabulary}; use the tokenizer that the model was trained with`,
+      )
+    }
+    return { directory, checkpoint, spec, tokenizer, defaults }
+  } catch (error) {
+    await checkpoint.close()
+    throw error
+  }
+}
+
+/** From a name to a running engine. */
+export async function loadModel(nameOrPath: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  checkLoadOptions(options)
+  const backend = await selectBackend(options.device ?? 'auto')
+  const opened = await openModel(nameOrPath, options)
+  const { checkpoint, spec } = opened
+  try {
+    const dtype = storageType('dtype', options.dtype, backend.storage.weights, backend.name)
+    const cacheType = storageType('kvDtype', options.kvDtype, backend.storage.cache, backend.name)
+    const { blockSize } = backend
+    const contextLength = chooseContextLength(spec, options.contextLength)
+    const program = optimize(
+      lower(spec, { blockSize, weightType: dtype, cacheType, activationType: backend.storage.activation }),
+    )
+    const maxSequences = options.maxSequences ?? DEFAULT_MAX_SEQUENCES
+    const maxTokens = Math.max(options.maxBatchTokens ?? DEFAULT_BATCH_TOKENS, maxSequences)
+    const budget = (await backend.memoryBudget()) - weightBytes(program)
+    const blocks = chooseBlocks(program, { blockSize, contextLength, maxSequences, budget, asked: options.cacheBytes })
+    const executor = await backend.createExecutor({
+      program,
+      weights: checkpointReader(checkpoint),
+      ...{ blocks, blockSize, maxTokens, maxRows: maxTokens, threads: options.threads, signal: options.signal },
+      onProgress: options.onProgress && ((done, total) => options.onProgress!({ stage: 'load', done, total })),
+    })
+    const engine = new Engine(executor, {
+      ...{ blocks, blockSize, contextLength, maxTokens, maxSequences, maxRows: maxTokens },
+      vocabulary: spec.vocabulary,
+      embeddingWidth: spec.embedding.width,
+      dynamicRotary: dynamicRotaryOf(program),
+    })
+    return { ...opened, device: backend.name, dtype, program, executor, engine, contextLength, maxSequences }
+  } finally {
+    await checkpoint.close()
+  }
+}
+
+export function storageType(
+  option: string,
+  asked: string | undefined,
+  offered: readonly DataType[],
+  device: string,
+): DataType {
+  const [best] = offered as [DataType]
+  if (asked === undefined || asked === 'auto') return best
+  const found = offered.find((type) => type === asked)
+  if (!found) {
+    throw new WarplineError(
+      'dtype-unsupported',
+      `${option} ${asked}: the ${device} device stores ${offered.join(', ')}`,
+    )
+  }
+  return found
+}
+
+function chooseContextLength(spec: DecoderSpec, asked = spec.contextLength): number {
+  if (asked > spec.contextLength) {
+    throw new WarplineError(
+      'context-too-long',
+      `contextLength is ${asked} and the model was made for ${spec.contextLength}; ask for at most that`,
+    )
+  }
+  return asked
+}
+
+interface CachePlan {
+  readonly blockSize: number
+  readonly contextLength: number
+  readonly maxSequences: number
+  /** Bytes free beside the weights. */
+  readonly budget: number
+  /** Bytes the user gives to the cache. */
+  readonly asked: number | undefined
+}
+
+/** As many blocks as all sequences at full length can use, within half of the free memory or what was asked for. */
+function chooseBlocks(program: Program, plan: CachePlan): number {
+  const blockBytes = cacheBytesPerToken(program) * plan.blockSize
+  const useful = Math.ceil(plan.contextLength / plan.blockSize) * plan.maxSequences
+  const blocks =
+    plan.asked === undefined
+      ? Math.min(useful, Math.floor(plan.budget / 2 / blockBytes))
+      : Math.floor(plan.asked / blockBytes)
+  if (blocks < 1) {
+    const has =
+      plan.asked === undefined
+        ? `${Math.max(0, plan.budget)} bytes are free beside the weights`
+        : `cacheBytes is ${plan.asked}`
+    throw new WarplineError(
+      'cache-too-small',
+      `the K/V cache needs at least ${blockBytes} bytes and ${has}; free some memory, or choose a smaller model, dtype or kvDtype`,
+    )
+  }
+  return blocks
+}

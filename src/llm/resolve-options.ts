@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import type { SamplingParameters } from '../engine/sampling-parameters.js'
+import { WarplineError } from '../errors.js'
+import type { Tokenizer } from '../text/index.js'
+import type { GenerationDefaults } from '../weights/generation-config.js'
+import type { GenerateOptions } from './options.js'
+
+const DEFAULT_MAX_TOKENS = 256
+
+/** What the options are read against. */
+export interface OptionContext {
+  readonly defaults: GenerationDefaults
+  readonly tokenizer: Tokenizer | undefined
+  readonly vocabulary: number
+  readonly promptLength: number
+  readonly contextLength: number
+}
+
+export interface ResolvedOptions {
+  /** Not yet checked for ranges. */
+  readonly parameters: Partial<SamplingParameters>
+  readonly stop: readonly string[]
+}
+
+/** The request first, then the checkpoint's generation_config.json, then the documented defaults. */
+export function resolveOptions(options: GenerateOptions, context: OptionContext): ResolvedOptions {
+  const { defaults } = context
+  const numBeams = options.numBeams ?? (options.temperature === undefined ? defaults.numBeams : undefined)
+  const n = options.n ?? defaults.n ?? 1
+  const beams = (numBeams ?? 1) > 1
+  const sampling = samplingOptions(options, defaults, beams, n)
+  const parameters = withoutUndefined<Partial<SamplingParameters>>({
+    ...sampling,
+    ...lengths(options, context),
+    topPDecay: options.topPDecay,
+    topPMin: options.topPMin,
+    topPResetIds: options.topPResetIds,
+    repetitionPenalty: options.repetitionPenalty ?? defaults.repetitionPenalty,
+    presencePenalty: options.presencePenalty,
+    frequencyPenalty: options.frequencyPenalty,
+    noRepeatNgramSize: options.noRepeatNgramSize ?? defaults.noRepeatNgramSize,
+    logitBias: options.logitBias && logitBias(options.logitBias),
+    badWordsIds: badWords(options, context),
+    suppressIds: defaults.suppressTokenIds,
+    stopIds: stopIds(options, context),
+    seed: options.seed === undefined ? randomBytes(8).readBigUInt64LE() : seed(options.seed),
+    n: beams ? 1 : n,
+    numBeams,
+    numReturn: beams ? n : 1,
+    lengthPenalty: options.lengthPenalty ?? defaults.lengthPenalty,
+    earlyStopping: options.earlyStopping ?? defaults.earlyStopping,
+    numBeamGroups: options.numBeamGroups ?? defaults.numBeamGroups,
+    diversityPenalty: options.diversityPenalty ?? defaults.diversityPenalty,
+    logprobs: logprobCount(options.logprobs),
+    promptLogprobs: logprobCount(options.promptLogprobs),
+    hiddenStates: options.hiddenStates,
+  })
+  return { parameters, stop: stopStrings(options, defaults) }
+}
+
+/** A checkpoint's top-k, top-p and min-p belong to its sampling; a request for greedy decoding drops them. */
+function samplingOptions(options: GenerateOptions, defaults: GenerationDefaults, beams: boolean, n: number) {
+  const asksToSample = options.topK !== undefined || options.topP !== undefined || options.minP !== undefined
+  const byDefault = defaults.doSample === true && !beams ? (defaults.temperature ?? 1) : 0
+  const wanted = !beams && (asksToSample || n > 1) ? byDefault || 1 : byDefault
+  const temperature = options.temperature ?? wanted
+  if (temperature === 0) return { temperature, topK: options.topK, topP: options.topP, minP: options.minP }
+  return {
+    temperature,
+    topK: options.topK ?? defaults.topK,
+    topP: options.topP ?? defaults.topP,
+    minP: options.minP ?? defaults.minP,
+  }
+}
+
+/** `max_length` counts the prompt too, as transformers does. */
+function lengths(options: GenerateOptions, { defaults, promptLength, contextLength }: OptionContext) {
+  const fromTotal = (total: number | undefined) => (total === undefined ? undefined : total - promptLength)
+  const fallback = defaults.maxTokens ?? fromTotal(defaults.maxLength) ?? DEFAULT_MAX_TOKENS
+  const room = Math.max(1, contextLength - promptLength)
+  const maxTokens = options.maxTokens ?? Math.min(Math.max(1, fallback), room)
+  if (maxTokens === 0) throw new WarplineError('parameter-invalid', 'maxTokens is 0; ask for at least 1 token')
+  const atLeast = defaults.minTokens ?? fromTotal(defaults.minLength) ?? 0
+  const minTokens = options.minTokens ?? Math.min(Math.max(0, atLeast), maxTokens)
+  return { maxTokens, minTokens }
+}
+
+/** End tokens of a checkpoint that its vocabulary lacks can never come; a request that names one is mistaken. */
+function stopIds(options: GenerateOptions, { defaults, tokenizer, vocabulary }: OptionContext): number[] {
+  const fromTokenizer = tokenizer?.eosTokenId === undefined ? [] : [tokenizer.eosTokenId]
+  const ends = options.ignoreEos ? [] : (defaults.eosTokenIds ?? fromTokenizer).filter((id) => id < vocabulary)
+  return [...new Set([...ends, ...(options.stopTokenIds ?? [])])]
+}
+
+function stopStrings(options: GenerateOptions, defaults: GenerationDefaults): readonly string[] {
+  const stop = options.stop ?? defaults.stopStrings ?? []
+  const list = typeof stop === 'string' ? [stop] : stop
+  if (list.includes('')) throw new WarplineError('option-invalid', 'stop: a stop text is empty; leave it out')
+  return list
+}
+
+/** A word at the start of a text and after a space are different tokens: both are banned. */
+function badWords(options: GenerateOptions, { defaults, tokenizer }: OptionContext) {
+  const words = options.badWords ?? []
+  if (words.length > 0 && !tokenizer) {
+    throw new WarplineError('tokenizer-missing', 'badWords needs a tokenizer; this model has none: use badWordsIds')
+  }
+  const spelt = words.flatMap((word) =>
+    [word, ` ${word}`].map((text) => tokenizer!.encode(text, { addSpecialTokens: false })),
+  )
+  const given = [...(options.badWordsIds ?? defaults.badWordsIds ?? []), ...spelt]
+  return given.length > 0 ? given.filter((sequence) => sequence.length > 0) : undefined
+}
+
+function logitBias(bias: Readonly<Record<number, number>>): Map<number, number> {
+  return new Map(Object.entries(bias).map(([id, value]) => [Number(id), value]))
+}
+
+function seed(value: number | bigint): bigint {
+  if (typeof value === 'bigint') return value
+  if (!Number.isSafeInteger(value)) {
+    throw new WarplineError('parameter-invalid', `seed is ${value}; give an integer (a bigint above 2^53)`)
+  }
+  return BigInt(value)
+}
+
+function logprobCount(wanted: number | boolean | undefined): number | undefined {
+  if (wanted === undefined) return undefined
+  if (typeof wanted === 'boolean') return wanted ? 0 : -1
+  return wanted
+}
+
+function withoutUndefined<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T
+}
