@@ -35,6 +35,11 @@ export const ERROR_CODES = {
   'vocabulary-mismatch': 'Use the tokenizer that the model was trained with.',
   'out-of-memory': 'Free memory, or choose a smaller model, dtype, cache or batch.',
   'platform-unsupported': 'Use a machine of the kind that the message names.',
+  'cpu-library-missing':
+    'Reinstall with optional dependencies, or install a C++ compiler and build the native library; until then the reference device runs.',
+  'cpu-library-invalid': 'Remove the native library that the message names, and build or install it again.',
+  'cpu-level-unsupported': 'Unset WARPLINE_CPU, or name a level that this machine can run.',
+  'threads-unavailable': 'Ask for fewer threads, or raise the system’s limit.',
   // Files
   'file-missing': 'Check the path.',
   'file-unreadable': 'Check the path and its permissions.',

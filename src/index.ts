@@ -4,8 +4,9 @@
  * @packageDocumentation
  */
 export type { EngineStats } from './engine/engine.js'
+export { ERROR_CODES, type ErrorCode } from './error-codes.js'
 export { isWarplineError, WarplineError } from './errors.js'
-export { type PullOptions, type PullProgress, pull } from './hub/index.js'
+export { type Patience, type PullOptions, type PullProgress, pull } from './hub/index.js'
 export { type BenchOptions, type BenchRow, benchModel } from './llm/bench-model.js'
 export { BUNDLED_MODEL } from './llm/bundled.js'
 export type { ChatMessage, ResponseFormat } from './llm/chat-types.js'
@@ -15,4 +16,5 @@ export { type InspectedShape, inspectModel, type ModelReport } from './llm/inspe
 export { LLM, type ModelInfo } from './llm/llm.js'
 export type { ChatOptions, GenerateOptions, LoadOptions, LoadProgress, Prompt, WeightType } from './llm/options.js'
 export type { Choice, FinishReason, Part, Result, Score, Timing, TokenLogprob, Usage } from './llm/result.js'
-export { Tokenizer } from './text/index.js'
+export type { DataType } from './program/buffer.js'
+export { type DecodeOptions, type EncodeOptions, Tokenizer } from './text/index.js'

@@ -36,10 +36,19 @@ export interface MemoryUse {
   readonly activations: number
 }
 
+/** A step's outputs, and how long each of the program's operations took. */
+export interface ProfiledStep {
+  readonly outputs: StepOutputs
+  /** By place in the program's list of operations; what two operations share counts with the first. */
+  readonly nanoseconds: Float64Array
+}
+
 /** Runs one program, a step at a time. Steps never overlap; a step either completes or rejects. */
 export interface Executor {
   readonly memory: MemoryUse
   step(inputs: StepInputs): Promise<StepOutputs>
+  /** A step with a clock beside it; absent where a backend cannot tell operations apart. */
+  profile?(inputs: StepInputs): Promise<ProfiledStep>
   /** Frees everything; called once, after the last step. */
   close(): Promise<void>
 }

@@ -61,6 +61,7 @@ export interface PromptEvent {
   readonly hiddenStates?: Float32Array
 }
 
+/** `length`: at maxTokens, at the end of the context, or where bans (repeated n-grams, say) leave no token to choose. */
 export type EngineFinishReason = 'stop' | 'length' | 'cancelled'
 
 /** One for each choice; `last` on the request's last event. */

@@ -131,10 +131,9 @@ export class Request implements CacheHandle {
     this.output.promptDone(this.report.logprobs, this.report.hiddenStates)
   }
 
-  /** A beam that has no way on just ends; a sample's end for that reason would look like the model's own. */
+  /** Bans that leave nothing to choose from are a mistake at the start; later on they end one sequence. */
   private isFatal({ failure }: SampledRow): boolean {
-    const beamEnds = failure === 'nothing-allowed' && this.decoding.lockstep && this.decoding.started
-    return failure !== undefined && !beamEnds
+    return failure !== undefined && !(failure === 'nothing-allowed' && this.decoding.started)
   }
 
   private fail(code: keyof typeof FAILURES): void {

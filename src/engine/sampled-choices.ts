@@ -96,6 +96,10 @@ export class SampledChoices implements Decoding {
 
   private append(sample: Sample, row: SampledRow): void {
     const { token } = row
+    if (row.failure) {
+      this.end(sample, 'length')
+      return
+    }
     sample.append(token)
     sample.topP = nextTopP(sample.topP, token, this.parameters)
     const ids = [token]

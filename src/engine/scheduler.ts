@@ -115,7 +115,10 @@ export class Scheduler {
     }
   }
 
-  /** One more block for everybody who runs, lest a newcomer be sent away again at once. */
+  /**
+   * One more block for everybody who runs, lest a newcomer be sent away again at once; and in case that the last block of
+   * its session is still shared with one of them and has to be copied.
+   */
   private get headroom(): number {
     return this.running.reduce((sum, request) => sum + request.decoding.sequences.length, 0)
   }
@@ -125,8 +128,7 @@ export class Scheduler {
     const { blocks } = this
     const [lead, ...others] = request.decoding.sequences
     const cached = request.matchSession()
-    const copy = cached && blocks.references(cached.last) > 1 ? 1 : 0
-    const own = blocks.blocksFor(lead!.known) - (cached?.length ?? 0) + copy
+    const own = blocks.blocksFor(lead!.known) - (cached?.length ?? 0)
     const shared = Math.floor(request.prompt.length / blocks.blockSize)
     return others.reduce((sum, { known }) => sum + blocks.blocksFor(known) - shared, own)
   }

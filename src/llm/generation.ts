@@ -11,7 +11,10 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
   private failure: unknown
   private runs: readonly PromptRun[] = []
 
-  /** `start` begins the runs; what it throws is thrown to whoever consumes the generation. */
+  /**
+   * `start` begins the runs; what it throws is thrown to whoever consumes the generation.
+   * @internal
+   */
   constructor(
     start: (on: { part: (part: Part) => void; end: () => void }) => readonly PromptRun[],
     private readonly collect: (results: Result[]) => R,

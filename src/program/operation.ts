@@ -280,11 +280,6 @@ function accessOf(op: Operation): Access {
   return access
 }
 
-/** The same operation with every buffer name passed through `rename`. */
-export function renameRefs(op: Operation, rename: (ref: Ref) => Ref): Operation {
-  return mapRefs(op, rename) as Operation
-}
-
 const WRITES = new Set(['out', 'sum'])
 const NOT_REFS = new Set(['kind', 'norm', 'activation', 'pairs'])
 
@@ -303,15 +298,4 @@ function refsIn(owner: object, key: string, value: unknown): Ref[] {
   if (Array.isArray(value)) return value.filter((item): item is Ref => typeof item === 'string')
   if (value && typeof value === 'object') return Object.entries(value).flatMap(([k, v]) => refsIn(value, k, v))
   return []
-}
-
-function mapRefs(owner: object, rename: (ref: Ref) => Ref): object {
-  return Object.fromEntries(
-    Object.entries(owner).map(([key, value]) => {
-      if (isRefField(owner, key, value)) return [key, rename(value)]
-      if (Array.isArray(value)) return [key, value.map((item) => (typeof item === 'string' ? rename(item) : item))]
-      if (value && typeof value === 'object') return [key, mapRefs(value, rename)]
-      return [key, value]
-    }),
-  )
 }

@@ -34,11 +34,17 @@ export interface EncodeOptions {
 export class Tokenizer {
   /** Chat templates by name; the usual one is `default`. */
   readonly chatTemplates: ReadonlyMap<string, string>
-  /** The control tokens that the checkpoint names, by their spelling. */
+  /**
+   * The control tokens that the checkpoint names, by their spelling.
+   * @internal
+   */
   readonly specialTokens: SpecialTokens
   /** One more than the highest id: the least vocabulary a model for this tokenizer has. */
   readonly vocabSize: number
-  /** How tokens become text, for a `Detokenizer`. */
+  /**
+   * How tokens become text, for a `Detokenizer`.
+   * @internal
+   */
   readonly decoderStages: readonly DecoderStage[]
 
   readonly #tokens: (string | undefined)[] = []
@@ -60,7 +66,10 @@ export class Tokenizer {
     return files && Tokenizer.fromFiles(files)
   }
 
-  /** Builds a tokenizer from the files' parsed contents. */
+  /**
+   * Builds a tokenizer from the files' parsed contents.
+   * @internal
+   */
   static fromFiles(files: TokenizerFiles): Tokenizer {
     try {
       return new Tokenizer(files)
@@ -174,7 +183,10 @@ export class Tokenizer {
     return this.#specialIds.has(id)
   }
 
-  /** Control tokens and words that were added to the vocabulary, by id. */
+  /**
+   * Control tokens and words that were added to the vocabulary, by id.
+   * @internal
+   */
   get addedTokens(): readonly Readonly<AddedToken>[] {
     return this.#added
   }

@@ -87,6 +87,20 @@ test('bans that leave nothing to choose fail the request, not its neighbours', a
   assertIdle()
 })
 
+test('a sample or beam that bans leave no way on ends where it is', async () => {
+  for (const parameters of [
+    { n: 3, temperature: 1 },
+    { numBeams: 2, numReturn: 2 },
+  ]) {
+    const { run, assertIdle } = fakeEngine({ vocabulary: 3 })
+    // Of three tokens no more than nine pairs can be made.
+    const { choices } = await run({ parameters: { ...parameters, noRepeatNgramSize: 2, maxTokens: 30 } })
+    assert(parameters.n === undefined || choices.length === parameters.n)
+    for (const { ids, reason } of choices) assert(ids.length > 0 && ids.length <= 9 && reason === 'length')
+    assertIdle()
+  }
+})
+
 test('logits that are not finite fail the request, and its session is not kept', async () => {
   const { executor, run, assertIdle } = fakeEngine()
   const step = executor.step.bind(executor)

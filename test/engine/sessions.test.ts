@@ -105,6 +105,16 @@ test('idle sessions give way, the one idle longest first, and are computed again
   assert.deepEqual(answer(evicted), await plain(sketch))
 })
 
+test('a turn that needs more room takes it from other sessions, not from its own', async () => {
+  const { run, engine } = fakeEngine({ blocks: 8, blockSize: 4 })
+  await run({ prompt: Array(12).fill(1), session, parameters: greedy(5) })
+  await run({ prompt: Array(12).fill(2), session: 'other', parameters: greedy(5) })
+  assert.equal(engine.stats().freeBlocks, 0)
+  const turn = await run({ prompt: Array(24).fill(1), session, parameters: greedy(2) })
+  assert(turn.usage!.cachedTokens >= 12)
+  assert.equal(engine.stats().sessions, 1)
+})
+
 test('a session that ends while its request runs is not kept', async () => {
   const { start, post, executor, assertIdle } = fakeEngine()
   const { done } = start({ prompt: [1, 2], session, parameters: greedy(8) })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Operation, reads, renameRefs, writes } from '../../src/program/operation.js'
+import { type Operation, reads, writes } from '../../src/program/operation.js'
 
 const qkv: Operation = {
   kind: 'qkv-to-cache',
@@ -41,19 +41,4 @@ test('an operation writes its results, and caches in place', () => {
   assert.deepEqual(new Set(writes(norm)), new Set(['s', 'o']))
   assert.deepEqual(writes(copy), ['keys', 'values'])
   assert.deepEqual(writes(send), [])
-})
-
-test('renaming changes every buffer’s name and nothing else', () => {
-  for (const op of [qkv, norm, copy, send]) {
-    const renamed = renameRefs(op, (ref) => `new.${ref}`)
-    assert.deepEqual(
-      reads(renamed),
-      reads(op).map((ref) => `new.${ref}`),
-    )
-    assert.deepEqual(
-      writes(renamed),
-      writes(op).map((ref) => `new.${ref}`),
-    )
-    assert.equal(JSON.stringify(renamed).replaceAll('new.', ''), JSON.stringify(op))
-  }
 })

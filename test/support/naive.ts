@@ -108,17 +108,27 @@ export interface AttentionOptions {
   readonly scale: number
   readonly window?: number
   readonly softCap?: number
-  readonly slope: number
+  /** Added to the score of the key at this position. */
+  readonly bias: (key: number) => number
+}
+
+/** Eight significant bits, ties to even. */
+export function roundToBf16(x: number): number {
+  const unit = 2 ** (Math.floor(Math.log2(Math.abs(x) || 1)) - 7)
+  const below = Math.floor(x / unit)
+  const rest = x / unit - below
+  const isUp = rest > 0.5 || (rest === 0.5 && below % 2 !== 0)
+  return (below + (isUp ? 1 : 0)) * unit
 }
 
 /** One head of one query; keys and values of positions 0 .. position. */
 export function attend(query: readonly number[], keys: Matrix, values: Matrix, options: AttentionOptions): number[] {
-  const { scale, window = keys.length, softCap, slope } = options
+  const { scale, window = keys.length, softCap, bias } = options
   const position = keys.length - 1
   const scores = keys.map((key, j) => {
     if (position - j >= window) return Number.NEGATIVE_INFINITY
     const raw = scale * inner(query, key)
-    return (softCap ? softCap * Math.tanh(raw / softCap) : raw) - slope * (position - j)
+    return (softCap ? softCap * Math.tanh(raw / softCap) : raw) + bias(j)
   })
   const p = softmax(scores)
   return query.map((_, i) => sum(p.map((weight, j) => (weight === 0 ? 0 : weight * values[j]![i]!))))

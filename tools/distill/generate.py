@@ -23,9 +23,11 @@ ROWS_A_JOB = 512
 
 
 class Decoder:
-    """The teacher's decoding step over `slots` stories, as a CUDA graph; on a processor (interpreted, for tests) called directly."""
+    """The teacher's decoding step over `slots` stories, as a CUDA graph; without a GPU (interpreted, for tests) called directly."""
 
-    def __init__(self, teacher: Teacher, slots: int, bodies: list[float], opening_heat: float, opening: int, top_p: float, seed: int):
+    def __init__(
+        self, teacher: Teacher, slots: int, bodies: list[float], opening_heat: float, opening: int, top_p: float, seed: int
+    ):
         t, device = teacher, teacher.device
         self.teacher, self.slots, self.seed, self.top_p, self.opening = teacher, slots, seed, top_p, opening
 
@@ -128,9 +130,8 @@ class Corpus:
             cuts = np.linspace(0, self.slots, self.workers + 1).astype(int)
             for first, stop in zip(cuts, cuts[1:]):
                 out = str(self.work / f'texts-{self.rows}-{first}')
-                job = self.pool.submit(
-                    extract_texts, str(self.stream_file), self.slots, self.rows, end, int(first), int(stop), str(self.args.teacher), out
-                )
+                part = (self.slots, self.rows, end, int(first), int(stop))
+                job = self.pool.submit(extract_texts, str(self.stream_file), *part, str(self.args.teacher), out)
                 self.extracting.append((job, out))
             self.rows = end
         self.follow_up()

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from tokenizers import Tokenizer
 
 from batches import END_OF_TEXT_ID
@@ -48,7 +49,8 @@ def teacher_loss(teacher: Teacher, tokenizer: Tokenizer, texts: list[str], ended
         ids = torch.tensor([r[:-1] + [0] * (width - len(r) + 1) for r in rows], device=teacher.device)
         targets = torch.tensor([r[1:] + [-100] * (width - len(r) + 1) for r in rows], device=teacher.device)
         logits = teacher.logits(ids)
-        nats += torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction='sum').item()
+        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction='sum')
+        nats += losses.item()
         tokens += int((targets >= 0).sum())
     return summary(nats, tokens, sum(len(t.encode()) for t in texts))
 
@@ -67,10 +69,13 @@ def real_texts(folder: Path) -> dict[str, list[str]]:
     }
 
 
-def measure(model: Student, student_tokenizer: Path, teacher_folder: Path, held_out: list, texts: Path | None, device: str) -> dict:
+def measure(
+    model: Student, student_tokenizer: Path, teacher_folder: Path, held_out: list, texts: Path | None, device: str
+) -> dict:
     """model: with the weights as they are stored; held_out: pairs of text and surprise. Losses by collection, then by model."""
     torch.backends.cuda.matmul.allow_tf32 = False
-    student_text, teacher_text = Tokenizer.from_file(str(student_tokenizer)), Tokenizer.from_file(str(teacher_folder / 'tokenizer.json'))
+    student_text = Tokenizer.from_file(str(student_tokenizer))
+    teacher_text = Tokenizer.from_file(str(teacher_folder / 'tokenizer.json'))
     teacher = Teacher(teacher_folder, device, torch.float32)
     model = model.to(device).eval()
     # The few held-out stories that the teacher would tokenize to more than its context are left out for both.

@@ -41,9 +41,7 @@ def stories(folder: Path, device: str, seed: int, **settings) -> list[dict]:
         torch.manual_seed(seed)
         # An empty prompt is the end-of-text token alone.
         ids = torch.tensor([tokenizer.encode(prompt) or [model.config.bos_token_id]] * PROMPTS.count(prompt), device=device)
-        rows = model.generate(
-            ids, attention_mask=torch.ones_like(ids), **settings
-        )  # fmt: skip
+        rows = model.generate(ids, attention_mask=torch.ones_like(ids), **settings)
         for row in rows.tolist():
             new = row[ids.shape[1] :]
             ended = model.config.eos_token_id in new
@@ -70,9 +68,8 @@ def greedy_fixture(folder: Path, new_tokens: int = 64) -> list[dict]:
             lead = min(lead, (best.values[0] - best.values[1]).item())
             row.append(best.indices[0].item())
         new = row[len(ids) :]
-        cases.append(
-            {'prompt': prompt, 'ids': ids, 'top5': top, 'greedyIds': new, 'greedyText': tokenizer.decode(new), 'smallestLead': round(lead, 5)}
-        )  # fmt: skip
+        greedy = {'greedyIds': new, 'greedyText': tokenizer.decode(new), 'smallestLead': round(lead, 5)}
+        cases.append({'prompt': prompt, 'ids': ids, 'top5': top, **greedy})
     return cases
 
 

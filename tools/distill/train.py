@@ -24,7 +24,9 @@ def rate_at(progress: float, step: int, warm_up: int, falling: float) -> float:
 
 
 class Trainer:
-    def __init__(self, config: StudentConfig, tokens: int, device: str, seed: int, muon_rate: float, adam_rate: float, decay: float):
+    def __init__(
+        self, config: StudentConfig, tokens: int, device: str, seed: int, muon_rate: float, adam_rate: float, decay: float
+    ):
         torch.manual_seed(seed)
         self.device, self.tokens, self.seed = device, tokens, seed
         self.model = Student(config).to(device)
@@ -55,7 +57,7 @@ class Trainer:
             torch.cuda.synchronize()
 
     def train(self, stories: Stories, budget: float, stop_at: float, falling: float, log_every: int = 50) -> bool:
-        """Trains until `budget` seconds of training are spent in all, or the clock says `stop_at`. Returns whether the budget is."""
+        """Trains until `budget` seconds are spent in all, or the clock says `stop_at`. Returns whether the budget is spent."""
         batches = Batches(stories, self.tokens, self.seed, self.epoch)
         before, started = self.elapsed, time.monotonic()
         sums = torch.zeros((), device=self.device)
@@ -79,21 +81,23 @@ class Trainer:
                 rate = (self.steps - mark_step) * self.tokens / (now - mark)
                 self.history.append([self.steps, round(self.elapsed, 1), mean])
                 if self.steps % (10 * log_every) == 0 or self.steps - first_step <= log_every:
-                    print(f'step {self.steps} epoch {batches.epoch} {self.elapsed:.0f} s loss {mean:.4f} scale {scale:.3f} {rate / 1e6:.2f} M tokens/s', flush=True)  # fmt: skip
+                    where = f'step {self.steps} epoch {batches.epoch} {self.elapsed:.0f} s'
+                    print(f'{where} loss {mean:.4f} scale {scale:.3f} {rate / 1e6:.2f} M tokens/s', flush=True)
                 sums.zero_()
                 mark, mark_step = now, self.steps
         if self.device == 'cuda':
             torch.cuda.synchronize()
         self.epoch = batches.epoch + 1
         seconds = time.monotonic() - started
-        done = (self.steps - first_step) * self.tokens
-        print(f'trained {self.steps - first_step} steps, {done / 1e6:.1f} M tokens in {seconds:.1f} s: {done / seconds / 1e6:.3f} M tokens/s', flush=True)  # fmt: skip
+        done = (self.steps - first_step) * self.tokens / 1e6
+        print(f'trained {done:.1f} M tokens in {seconds:.1f} s: {done / seconds:.3f} M tokens/s', flush=True)
         return self.elapsed >= budget
 
     def summary(self) -> dict:
         return {
-            'trainSeconds': self.elapsed, 'steps': self.steps, 'tokensAStep': self.tokens, 'trainedTokens': self.steps * self.tokens,
-            'epochsBegun': self.epoch, 'broad': [BROAD, BROAD_SHARE], 'bestShare': BEST_SHARE, 'student': asdict(self.model.config), 'history': self.history,
+            'trainSeconds': self.elapsed, 'steps': self.steps, 'tokensAStep': self.tokens,
+            'trainedTokens': self.steps * self.tokens, 'epochsBegun': self.epoch, 'broad': [BROAD, BROAD_SHARE],
+            'bestShare': BEST_SHARE, 'student': asdict(self.model.config), 'history': self.history,
         }  # fmt: skip
 
     def save(self, file: Path) -> None:

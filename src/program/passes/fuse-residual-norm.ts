@@ -20,7 +20,6 @@ export function fuseResidualNorm(program: Program): Program {
     if ((shared && norm.sum) || !canMoveUp(norm, operations.slice(i, at))) continue
     operations[i] = fused(add, norm, shared)
     operations.splice(at, 1)
-    readers.set(add.out, readers.get(add.out)! - 1)
   }
   return rebuild(program, operations)
 }

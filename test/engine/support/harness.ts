@@ -93,8 +93,10 @@ function record(outcome: Outcome, event: EngineEvent): void {
   assert(!outcome.failure && outcome.events.every((old) => old.type !== 'finish' || !old.last), 'silence after the end')
   outcome.events.push(event)
   if (event.type === 'failure') outcome.failure = event
-  else if (event.type === 'prompt') outcome.prompt = event
-  else {
+  else if (event.type === 'prompt') {
+    assert.equal(outcome.prompt, undefined, 'a prompt is reported once')
+    outcome.prompt = event
+  } else {
     outcome.choices[event.index] ??= { ids: [], logprobs: [] }
     const choice = outcome.choices[event.index]!
     assert.equal(choice.reason, undefined, 'nothing is heard of a choice after its end')

@@ -71,6 +71,27 @@ describe('fuseQkv', () => {
   })
 })
 
+test('a product of which only some columns are queries is left alone', () => {
+  const program = plain({ layers: 1 })
+  const heads = { heads: 2, q: { buffer: 'layers.0.q', offset: 0, width: 12 }, kvHeads: 2 }
+  const narrow = new Map(program.buffers)
+  for (const name of ['layers.0.keys', 'layers.0.values']) {
+    narrow.set(name, { ...getBuffer(program, name), shape: ['blocks', 16, 2, 6] })
+  }
+  for (const name of ['layers.0.queries', 'layers.0.attended']) {
+    narrow.set(name, { ...getBuffer(program, name), shape: ['tokens', 12] })
+  }
+  const kv = { k: { buffer: 'layers.0.k', offset: 0, width: 12 }, v: { buffer: 'layers.0.v', offset: 0, width: 12 } }
+  const operations = program.operations
+    .slice(
+      0,
+      program.operations.findIndex(({ kind }) => kind === 'attention'),
+    )
+    .map((op) => (op.kind === 'qkv-to-cache' ? { ...op, ...heads, ...kv } : op))
+  const cut = { ...program, buffers: narrow, operations, hidden: 'layers.0.queries', logits: 'layers.0.queries' }
+  assert.equal(linears(fuseQkv(cut)).length, 3)
+})
+
 describe('fuseGateUp', () => {
   test('makes one gated product of a gate and what it multiplies, the gate first', () => {
     const before = plain({ gated: true, activation: 'silu' })
@@ -98,6 +119,13 @@ describe('fuseGateUp', () => {
       op.kind === 'linear' && op.out === 'layers.0.down' ? [{ ...op, x: 'layers.0.gate', out: 'layers.0.down' }] : op,
     )
     assert.equal(linears(fuseGateUp(before)).length, linears(before).length)
+  })
+
+  test('leaves products alone whose weights are stored differently', () => {
+    const program = plain({ gated: true, layers: 1 })
+    const gate = getBuffer(program, 'layers.0.gate.weight')
+    const buffers = new Map(program.buffers).set(gate.name, { ...gate, dtype: 'bf16' })
+    assert.equal(linears(fuseGateUp({ ...program, buffers })).length, linears(program).length)
   })
 
   test('leaves a gate of another input alone', () => {

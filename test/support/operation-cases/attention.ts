@@ -67,6 +67,7 @@ export const attentionCases: OperationCase[] = [
   ...[1, 2, 16, 17, 20].map((window) => attentionCase({ ...SMALL, window })),
   attentionCase({ ...SMALL, softCap: 0.25 }),
   attentionCase({ ...SMALL, alibi: true }),
+  attentionCase({ ...SMALL, schedule: LONG, alibi: true, alibiScale: 0.25 }),
   // Scores whose exponentials overflow unless the largest is taken off; float32 knows them only to a few 1e-4.
   { ...attentionCase({ ...SMALL, scale: 400 }), bound: 2e-3 },
   attentionCase({ heads: 4, kvHeads: 2, headDim: 64, schedule: LONG, window: 50, softCap: 2, alibi: true }),

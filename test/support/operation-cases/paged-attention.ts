@@ -20,6 +20,7 @@ export interface AttentionForm {
   readonly window?: number
   readonly softCap?: number
   readonly alibi?: boolean
+  readonly alibiScale?: number
   readonly rotary?: { readonly dim: number; readonly pairs: 'half' | 'interleaved'; readonly scale?: number }
   /** Rotary base grows for sequences longer than this; prompts are longer, later ones shorter. */
   readonly dynamicFrom?: number
@@ -69,6 +70,7 @@ export function buildAttention(form: AttentionForm, storage: CaseStorage): Built
     ...(form.window && { window: form.window }),
     ...(form.softCap && { softCap: form.softCap }),
     ...(slopes && { alibi: 'slopes' }),
+    ...(form.alibiScale && { alibiScale: form.alibiScale }),
     queryStarts: b.input('query-starts'),
     contextLengths: b.input('context-lengths'),
     blockTables: b.input('block-tables'),
@@ -117,7 +119,7 @@ function expectSteps(form: AttentionForm, given: Given): ExpectedStep[] {
 
 /** Adds the token's key and value to its sequence and gives its output row. */
 function expectToken(form: AttentionForm, given: Given, token: number, past: Past, prompt: number): number[] {
-  const { headDim, heads, kvHeads, window, softCap, readQueries } = form
+  const { headDim, heads, kvHeads, window, softCap, alibiScale, readQueries } = form
   const { norms, slopes, scale } = given
   const position = past.keys.length
   const finish = (row: readonly number[], weight?: ArrayLike<number>) =>
@@ -128,7 +130,10 @@ function expectToken(form: AttentionForm, given: Given, token: number, past: Pas
     if (readQueries) return query
     const kv = Math.floor(h / (heads / kvHeads))
     const [keys, values] = [past.keys.map((key) => key[kv]!), past.values.map((value) => value[kv]!)]
-    return naive.attend(query, keys, values, { scale, window, softCap, slope: slopes ? slopes[h]! : 0 })
+    const slope = slopes ? slopes[h]! : 0
+    const bias = (j: number) =>
+      alibiScale === undefined ? slope * (j - position) : alibiScale * naive.roundToBf16(slope * j)
+    return naive.attend(query, keys, values, { scale, window, softCap, bias })
   })
 }
 

@@ -52,7 +52,8 @@ export function distribution(logits: Float32Array, row: SamplingRow): Float32Arr
   return probabilities.map((_, id) => weights[id]! / total)
 }
 
-function asksForProcessing(row: SamplingRow): boolean {
+/** Whether any of penalties, biases and bans applies. */
+export function asksForProcessing(row: SamplingRow): boolean {
   return (
     row.repetitionPenalty !== 1 ||
     row.presencePenalty !== 0 ||
