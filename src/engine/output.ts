@@ -18,7 +18,7 @@ export class Output {
   private promptMs?: number
 
   constructor(
-    readonly id: string,
+    private readonly id: string,
     private readonly promptTokens: number,
     choices: number,
     private readonly emit: (event: EngineEvent) => void,

@@ -24,7 +24,7 @@ export class Request implements CacheHandle {
   constructor(
     request: EngineRequest,
     /** What the context leaves of the parameter. */
-    readonly maxTokens: number,
+    maxTokens: number,
     embeddingWidth: number,
     readonly output: Output,
     private readonly blocks: BlockManager,
@@ -36,10 +36,6 @@ export class Request implements CacheHandle {
     this.session = request.session
     const Choices = parameters.numBeams > 1 && maxTokens > 0 ? BeamChoices : SampledChoices
     this.decoding = new Choices(this.prompt, parameters, maxTokens, output, this)
-  }
-
-  get id(): string {
-    return this.output.id
   }
 
   /** The session whose blocks it may begin on. */

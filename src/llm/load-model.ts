@@ -20,6 +20,8 @@ import type { LoadOptions } from './options.js'
 
 const DEFAULT_MAX_SEQUENCES = 64
 const DEFAULT_BATCH_TOKENS = 512
+/** Logit rows of a step, beside those that choose: scored prompts go in pieces of this, since a row is as wide as the vocabulary. */
+const SCORED_ROWS = 128
 
 /** Everything that is known of a model before its weights are read. */
 export interface OpenedModel {
@@ -86,16 +88,17 @@ export async function loadModel(nameOrPath: string, options: LoadOptions = {}): 
     )
     const maxSequences = options.maxSequences ?? DEFAULT_MAX_SEQUENCES
     const maxTokens = Math.max(options.maxBatchTokens ?? DEFAULT_BATCH_TOKENS, maxSequences)
+    const maxRows = Math.max(maxSequences, Math.min(maxTokens, SCORED_ROWS))
     const budget = (await backend.memoryBudget()) - weightBytes(program)
     const blocks = chooseBlocks(program, { blockSize, contextLength, maxSequences, budget, asked: options.cacheBytes })
     const executor = await backend.createExecutor({
       program,
       weights: checkpointReader(checkpoint),
-      ...{ blocks, blockSize, maxTokens, maxRows: maxTokens, threads: options.threads, signal: options.signal },
+      ...{ blocks, blockSize, maxTokens, maxRows, threads: options.threads, signal: options.signal },
       onProgress: options.onProgress && ((done, total) => options.onProgress!({ stage: 'load', done, total })),
     })
     const engine = new Engine(executor, {
-      ...{ blocks, blockSize, contextLength, maxTokens, maxSequences, maxRows: maxTokens },
+      ...{ blocks, blockSize, contextLength, maxTokens, maxSequences, maxRows },
       vocabulary: spec.vocabulary,
       embeddingWidth: spec.embedding.width,
       dynamicRotary: dynamicRotaryOf(program),

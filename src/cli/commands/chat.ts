@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import { BUNDLED_MODEL, type ChatMessage, type LLM, type Result } from '../../index.js'
@@ -49,7 +50,7 @@ async function converse(llm: LLM, history: ChatMessage[], values: Values): Promi
     if (answering) answering.abort()
     else terminal.close()
   })
-  say(`${llm.info.name} on ${llm.info.device}. ${HELP}`)
+  say(`${basename(llm.info.name)} on ${llm.info.device}. ${HELP}`)
   terminal.setPrompt('> ')
   terminal.prompt()
   for await (const line of terminal) {
