@@ -9,7 +9,7 @@ export class WarplineError extends Error {
   readonly code: ErrorCode
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
+    super(oneLine(message), options)
     this.name = 'WarplineError'
     this.code = code
   }
@@ -18,6 +18,17 @@ export class WarplineError extends Error {
   override toString(): string {
     return `${this.code}: ${this.message}`
   }
+}
+
+const LONGEST_MESSAGE = 1000
+
+/** Messages quote files and requests: whatever those hold, a message is one line of printable text of bounded length. */
+function oneLine(message: string): string {
+  const cut = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}...` : message
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+  return cut.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+    return /\s/.test(character) ? ' ' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
+  })
 }
 
 /** Narrows an unknown thrown value. */

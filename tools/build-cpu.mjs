@@ -48,19 +48,12 @@ const COMPILE = [
   '-ffunction-sections',
   '-ffp-contract=off',
 ]
-// GCC 12's own AVX-512 header makes it warn of uninitialised values (GCC bug 105593).
-const KERNEL = [
-  '-Wno-maybe-uninitialized',
-  '-Wno-uninitialized',
-  '-fno-math-errno',
-  '-fno-trapping-math',
-  '-fno-exceptions',
-  '-fno-rtti',
-  '-fno-threadsafe-statics',
-]
+const KERNEL = ['-fno-math-errno', '-fno-trapping-math', '-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics']
+/** GCC 12's own AVX-512 header makes it warn of uninitialised values (GCC bug 105593). */
+const GCC_KERNEL = ['-Wno-maybe-uninitialized', '-Wno-uninitialized']
 const SANITIZE = {
-  address: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
-  thread: ['-fsanitize=thread'],
+  address: ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
+  thread: ['-O1', '-fsanitize=thread'],
 }
 
 const { values: options } = parseArgs({
@@ -73,6 +66,7 @@ const { values: options } = parseArgs({
 const sanitize = options.sanitize ? (SANITIZE[options.sanitize] ?? fail(2, 'unknown-sanitizer', options.sanitize)) : []
 const levels = LEVELS[process.arch] ?? { portable: [] }
 const compiler = findCompiler()
+const kernelFlags = compiler.version.includes('clang') ? KERNEL : [...KERNEL, ...GCC_KERNEL]
 const build = join(source, 'build', [process.platform, process.arch, options.sanitize].filter(Boolean).join('-'))
 
 await main()
@@ -89,22 +83,24 @@ async function main() {
       ),
     ),
     ...Object.entries(levels).flatMap(([level, flags]) =>
-      kernels.map((file) => unit(file, [...KERNEL, ...flags, `-DWL_LEVEL=${level}`], level)),
+      kernels.map((file) => unit(file, [...kernelFlags, ...flags, `-DWL_LEVEL=${level}`], level)),
     ),
   ]
   const tests = options.test ? sourcesIn(join(source, 'test')).map((file) => unit(file, ['-I', source])) : []
   const benches = options.bench
     ? sourcesIn(join(root, 'bench', 'cpu', 'kernels')).map((file) => unit(file, ['-I', source]))
     : []
-  const compiled = await compileAll([...units, ...tests, ...benches])
+  const all = [...units, ...tests, ...benches]
+  const compiled = await compileAll(all)
 
   const objects = units.map(({ object }) => object)
   const library = join(build, LIBRARY[process.platform] ?? LIBRARY.linux)
   link(library, objects, SHARED[process.platform] ?? ['-shared'])
+  if (options.test) checkSymbols(units)
   if (options.test) link(join(build, 'kernel-tests'), [...objects, ...tests.map(({ object }) => object)], [])
   if (options.bench) link(join(build, 'kernel-bench'), [...objects, ...benches.map(({ object }) => object)], [])
   const seconds = ((Date.now() - started) / 1000).toFixed(1)
-  console.error(`${relative(root, library)}: ${compiled} of ${units.length} files compiled in ${seconds} s`)
+  console.error(`${relative(root, library)}: ${compiled} of ${all.length} files compiled in ${seconds} s`)
 }
 
 function findCompiler() {
@@ -144,7 +140,7 @@ function unit(file, extra, level) {
   const object = join(build, 'objects', `${level ? `${level}_` : ''}${name}.o`)
   const hash = createHash('sha256').update(compiler.version).update(flags.join(' '))
   for (const text of textsOf(file)) hash.update(text)
-  return { file, flags, object, digest: hash.digest('hex') }
+  return { file, level, flags, object, digest: hash.digest('hex') }
 }
 
 /** The texts of a source and of all the headers of ours that it includes, once each. */
@@ -182,6 +178,26 @@ async function compile({ file, flags, object, digest }) {
   } catch (error) {
     process.stderr.write(error.stderr ?? '')
     fail(1, 'compilation-failed', `${basename(object)}: see above`)
+  }
+}
+
+/**
+ * Of a function that several objects define inline, the linker keeps any one: a level's must all bear the level's name, or
+ * a machine without its instructions might run them.
+ */
+function checkSymbols(units) {
+  for (const { level, object } of units.filter(({ level }) => level)) {
+    let symbols
+    try {
+      symbols = execFileSync('nm', ['-C', '--defined-only', object], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+    } catch {
+      return // no binutils
+    }
+    const shared = symbols.split('\n').find((line) => / [WVu] /.test(line) && !line.includes(`warpline::${level}::`))
+    if (shared && sanitize.length === 0) fail(1, 'level-leak', `${basename(object)} shares ${shared.slice(19)}`)
   }
 }
 

@@ -4,11 +4,12 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const NODE_MAJOR = 20
+const NO_COMPILER = 3
 
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR) {
   fail(`node-too-old: this is Node ${process.versions.node}; install Node ${NODE_MAJOR} or newer`)
@@ -29,12 +30,41 @@ upToDate(
   },
 )
 
-/** Runs `make` unless the stamp holds the hash of the inputs; stamps only after success. */
-function upToDate(stamp, inputs, make) {
-  const hash = hashOf(inputs)
+if (!process.env.WARPLINE_CPU_LIBRARY) buildNative()
+
+/** The native library is worth having, but nothing depends on it: without a compiler the reference backend runs. */
+function buildNative() {
+  const inputs = ['tools/build-cpu.mjs', ...filesUnder('native/cpu').filter((file) => !/[\\/]build[\\/]/.test(file))]
+  const stamp = `native/cpu/build/${process.platform}-${process.arch}/.warpline-ready`
+  // A compiler that comes, goes or changes its place is a reason to try again.
+  upToDate(
+    stamp,
+    inputs,
+    () => {
+      say('compiling the native library, a minute or so')
+      const { status } = spawnSync(process.execPath, ['tools/build-cpu.mjs'], { cwd: root, stdio: ['ignore', 2, 2] })
+      if (status !== 0)
+        process.stderr.write(
+          'warpline: goes on without a new one; where there is none, plain JavaScript runs in its place\n',
+        )
+      return status === 0 || status === NO_COMPILER
+    },
+    compilers().join(),
+  )
+}
+
+function compilers() {
+  const names = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  return names.flatMap((name) => folders.map((folder) => resolve(folder, name))).filter((path) => existsSync(path))
+}
+
+/** Runs `make` unless the stamp holds the hash of the inputs; stamps unless it returns false. */
+function upToDate(stamp, inputs, make, circumstances = '') {
+  const hash = hashOf(inputs) + circumstances
   const path = join(root, stamp)
   if (existsSync(path) && readFileSync(path, 'utf8') === hash) return
-  make()
+  if (make() === false) return
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, hash)
 }

@@ -71,6 +71,8 @@ export interface Backend {
   readonly name: string
   readonly storage: StorageTypes
   readonly blockSize: number
+  /** Tokens of a step unless the user says otherwise: between steps, requests come and go and signals are heard. */
+  readonly batchTokens: number
   availability(): Promise<Availability>
   /** Bytes that weights, cache and activations may take together. */
   memoryBudget(): Promise<number>

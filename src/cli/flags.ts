@@ -1,20 +1,23 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { GenerateOptions, LoadOptions } from '../index.js'
+import { type Command, Option } from 'commander'
+import type { BenchOptions, GenerateOptions, InspectedShape, LoadOptions } from '../index.js'
+import { UsageError } from './usage-error.js'
+import { bias, collect, earlyStopping, idSequences, ids, number, seed, wholeFrom } from './values.js'
 
 /** Flags carry the library's option names in kebab-case, so that commander's camelCase values are its options. */
 
-export function addModelFlags(command: Command): Command {
+export function addModelFlags(command: Command, { bundled }: { bundled: boolean }): Command {
+  const model = 'a folder, or a name on the Hugging Face hub'
   return command
-    .argument('[model]', 'a folder, or a name on the Hugging Face hub')
+    .argument('[model]', bundled ? `${model} (default: the bundled story writer)` : model)
     .option('--model <model>', 'the same, as a flag')
     .addOption(new Option('--device <device>', 'where to run').choices(['auto', 'cpu', 'cuda', 'reference']))
-    .option('--dtype <type>', 'storage of the weights: f32, bf16, f16, int8, int4, fp8 as the device offers')
-    .option('--kv-dtype <type>', 'storage of keys and values: f32, bf16, f16 as the device offers')
-    .option('--context-length <tokens>', 'most tokens a sequence may hold', integer)
-    .option('--cache-bytes <bytes>', 'memory for the K/V cache', integer)
-    .option('--max-sequences <count>', 'sequences that run at once', integer)
-    .option('--max-batch-tokens <tokens>', 'tokens computed in one step', integer)
-    .option('--threads <count>', 'CPU threads', integer)
+    .option('--dtype <type>', 'storage of the weights: auto, f32, bf16, f16, int8, int4 or fp8, as the device offers')
+    .option('--kv-dtype <type>', 'storage of keys and values: auto, f32, bf16 or f16, as the device offers')
+    .option('--context-length <tokens>', 'most tokens a sequence may hold', wholeFrom(1))
+    .option('--cache-bytes <bytes>', 'memory for the K/V cache', wholeFrom(0))
+    .option('--max-sequences <count>', 'sequences that run at once', wholeFrom(1))
+    .option('--max-batch-tokens <tokens>', 'tokens computed in one step', wholeFrom(1))
+    .option('--threads <count>', 'CPU threads', wholeFrom(1))
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--offline', 'use local files only')
 }
@@ -56,15 +59,18 @@ export function addGenerationFlags(command: Command): Command {
     .option('--stop <text>', 'ends the output (repeatable)', collect)
     .option('--stop-token-ids <ids>', 'tokens that end the output', ids)
     .option('--bad-words <text>', 'must not appear (repeatable)', collect)
-    .option('--seed <integer>', 'same seed, same text', bigInteger)
+    .option('--bad-words-ids <ids;...>', 'token sequences that must not appear, like "5,6;7"', idSequences)
+    .option('--seed <integer>', 'same seed, same text', seed)
     .option('--n <count>', 'choices for each prompt', number)
     .option('--num-beams <width>', 'beam search', number)
     .option('--length-penalty <exponent>', 'beam search: score = log-probability / length ** exponent', number)
     .option('--early-stopping <when>', 'beam search: true, false or never', earlyStopping)
     .option('--num-beam-groups <count>', 'diverse beam search', number)
     .option('--diversity-penalty <value>', 'diverse beam search', number)
-    .option('--logprobs <count>', 'log-probabilities of chosen tokens and of this many of the likeliest', number)
-    .option('--prompt-logprobs <count>', 'the same for the prompt', number)
+    .option('--logprobs <count>', '--json: log-probabilities of chosen tokens and this many of the likeliest', number)
+    .option('--prompt-logprobs <count>', '--json: the same for the prompt', number)
+    .option('--hidden-states', '--json: final hidden states of the prompt')
+    .option('--no-skip-special-tokens', 'show special tokens in the text')
     .addOption(new Option('--truncate <side>', 'what to do with a prompt that is too long').choices(['left']))
 }
 
@@ -86,6 +92,7 @@ const GENERATION_NAMES = [
   'stop',
   'stopTokenIds',
   'badWords',
+  'badWordsIds',
   'seed',
   'n',
   'numBeams',
@@ -95,7 +102,10 @@ const GENERATION_NAMES = [
   'diversityPenalty',
   'logprobs',
   'promptLogprobs',
+  'hiddenStates',
   'truncate',
+  'skipSpecialTokens',
+  'addSpecialTokens',
 ] as const satisfies readonly (keyof GenerateOptions)[]
 
 export function generateOptions(values: Record<string, unknown>): GenerateOptions {
@@ -105,47 +115,34 @@ export function generateOptions(values: Record<string, unknown>): GenerateOption
   return typeof ngram === 'number' ? { ...options, noRepeatNgramSize: ngram } : options
 }
 
+/** What a text has no place for. */
+const JSON_ONLY = ['logprobs', 'promptLogprobs', 'hiddenStates'] as const satisfies readonly (keyof GenerateOptions)[]
+
+/** Refuses to compute what would not be shown. */
+export function checkOutput(values: Record<string, unknown>): void {
+  if (values.json) return
+  const unseen = JSON_ONLY.find((name) => values[name] !== undefined)
+  if (unseen) throw new UsageError(`${flagOf(unseen)} is shown by --json only; add --json`)
+}
+
+const SHAPE_NAMES = ['tokens', 'batch', 'context'] as const satisfies readonly (keyof InspectedShape)[]
+
+const BENCH_NAMES = ['prompts', 'batches', 'newTokens', 'repeats'] as const satisfies readonly (keyof BenchOptions)[]
+
+/** Options of the library that have a flag. */
+export const OPTION_NAMES: readonly string[] = [
+  ...LOAD_NAMES,
+  ...GENERATION_NAMES,
+  'noRepeatNgramSize',
+  ...SHAPE_NAMES,
+  ...BENCH_NAMES,
+]
+
+/** `topPResetIds` -> `--top-p-reset-ids`. */
+export function flagOf(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
 function pick(values: Record<string, unknown>, names: readonly string[]): object {
   return Object.fromEntries(names.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]))
-}
-
-export function number(text: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('give a number')
-  return value
-}
-
-export function integer(text: string): number {
-  const value = number(text)
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('give a whole number')
-  return value
-}
-
-function bigInteger(text: string): bigint {
-  if (!/^-?\d+$/.test(text.trim())) throw new InvalidArgumentError('give a whole number')
-  return BigInt(text)
-}
-
-export function ids(text: string): number[] {
-  const parts = text.split(',').map((part) => part.trim())
-  if (parts.some((part) => !/^\d+$/.test(part))) throw new InvalidArgumentError('give token ids, like 5,17,3')
-  return parts.map(Number)
-}
-
-function bias(text: string): Record<number, number> {
-  const pairs = text.split(',').map((part) => part.split(':'))
-  if (pairs.some((pair) => pair.length !== 2 || !/^\s*\d+\s*$/.test(pair[0]!))) {
-    throw new InvalidArgumentError('give pairs, like 50256:-100,11:2.5')
-  }
-  return Object.fromEntries(pairs.map(([id, value]) => [Number(id), number(value!)]))
-}
-
-export function collect(text: string, previous: readonly string[] = []): string[] {
-  return [...previous, text]
-}
-
-function earlyStopping(text: string): boolean | 'never' {
-  if (text === 'never') return text
-  if (text === 'true' || text === 'false') return text === 'true'
-  throw new InvalidArgumentError('give true, false or never')
 }

@@ -1,4 +1,5 @@
 import { LLM } from '../index.js'
+import { Exit, INTERRUPTED } from './exit.js'
 import { loadOptions } from './flags.js'
 import { progressBars, say } from './output.js'
 import { UsageError } from './usage-error.js'
@@ -13,19 +14,13 @@ export function modelName(argument: string | undefined, values: { model?: string
   return name
 }
 
-/** Loads with progress bars, runs, and closes whatever happens. */
+/** Loads with progress bars, runs, and closes whatever happens. Ctrl-C stops the loading. */
 export async function withModel<T>(
   name: string,
   values: Record<string, unknown>,
   use: (llm: LLM) => Promise<T>,
 ): Promise<T> {
-  const bars = progressBars()
-  let llm: LLM
-  try {
-    llm = await LLM.load(name, { ...loadOptions(values), onProgress: bars.onProgress })
-  } finally {
-    bars.stop()
-  }
+  const llm = await load(name, values)
   try {
     return await use(llm)
   } finally {
@@ -33,14 +28,38 @@ export async function withModel<T>(
   }
 }
 
+async function load(name: string, values: Record<string, unknown>): Promise<LLM> {
+  const bars = progressBars()
+  const { signal, dispose } = abortOnInterrupt()
+  try {
+    const llm = await LLM.load(name, { ...loadOptions(values), onProgress: bars.onProgress, signal })
+    if (!signal.aborted) return llm
+    await llm.close()
+    throw new Exit(INTERRUPTED)
+  } catch (error) {
+    if (signal.aborted) throw new Exit(INTERRUPTED)
+    throw error
+  } finally {
+    bars.stop()
+    dispose()
+  }
+}
+
+export interface Interrupt {
+  readonly signal: AbortSignal
+  /** Ctrl-C ends the program at once again. */
+  dispose(): void
+}
+
 /** The first Ctrl-C aborts politely, so that what is done is kept; the second ends the program. */
-export function abortOnInterrupt(): AbortController & { dispose(): void } {
+export function abortOnInterrupt(): Interrupt {
   const controller = new AbortController()
+  const { signal } = controller
   const interrupt = () => {
-    if (controller.signal.aborted) process.exit(130)
+    if (signal.aborted) process.exit(INTERRUPTED)
     say('\ncancelled; press Ctrl-C again to leave at once')
     controller.abort()
   }
   process.on('SIGINT', interrupt)
-  return Object.assign(controller, { dispose: () => void process.off('SIGINT', interrupt) })
+  return { signal, dispose: () => void process.off('SIGINT', interrupt) }
 }

@@ -1,16 +1,28 @@
 import { MultiBar, Presets } from 'cli-progress'
 import type { LoadProgress, Result } from '../index.js'
+import { writeError } from '../weights/file-error.js'
 
 /** Standard output carries data and nothing else; everything for eyes goes to standard error. */
 export function say(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
-/** Resolves once the text has left the process, so that a slow reader slows us and nothing is lost at exit. */
+/**
+ * Resolves once the text has left the process, so that a slow reader slows us and nothing is lost at exit. A reader who has
+ * left rejects with Node's own EPIPE error; all else with `disk-full` or `file-unwritable`.
+ */
 export function write(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
+    process.stdout.write(text, (error) => {
+      if (!error) resolve()
+      else reject(isClosedPipe(error) ? error : writeError('standard output', error))
+    })
   })
+}
+
+/** `warpline generate | head -1`: the reader has seen enough, which is no failure. */
+export function isClosedPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE'
 }
 
 export function writeJson(value: unknown): Promise<void> {

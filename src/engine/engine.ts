@@ -45,7 +45,7 @@ type Listener = (event: EngineEvent) => void
  * `executor-failed`; nothing that was cached is trusted any more, and the engine stands ready for new requests.
  */
 export class Engine {
-  private readonly commands: EngineCommand[] = []
+  private commands: EngineCommand[] = []
   private readonly listeners = new Set<Listener>()
   private readonly requests = new Map<string, Request>()
   private readonly builder: StepBuilder
@@ -146,23 +146,30 @@ export class Engine {
   }
 
   private obey(): void {
-    for (let command = this.commands.shift(); command; command = this.commands.shift()) {
-      switch (command.type) {
-        case 'add':
-          this.add(command.request)
-          break
-        case 'cancel':
-          this.requests.get(command.id)?.decoding.cancel()
-          break
-        case 'stop-choice':
-          this.requests.get(command.id)?.decoding.stop(command.index)
-          break
-        case 'end-session':
-          for (const request of this.requests.values()) request.forgetSession(command.session)
-          this.sessions.end(command.session)
-      }
+    // Obeying one may post more.
+    while (this.commands.length > 0) {
+      const commands = this.commands
+      this.commands = []
+      for (const command of commands) this.obeyOne(command)
     }
     this.sweep()
+  }
+
+  private obeyOne(command: EngineCommand): void {
+    switch (command.type) {
+      case 'add':
+        this.add(command.request)
+        break
+      case 'cancel':
+        this.requests.get(command.id)?.decoding.cancel()
+        break
+      case 'stop-choice':
+        this.requests.get(command.id)?.decoding.stop(command.index)
+        break
+      case 'end-session':
+        for (const request of this.requests.values()) request.forgetSession(command.session)
+        this.sessions.end(command.session)
+    }
   }
 
   private add(request: EngineRequest): void {

@@ -41,7 +41,7 @@ function checkRanges(p: SamplingParameters, { vocabulary, maxSequences }: Sampli
   integer(p, 'n', 1, maxSequences)
   integer(p, 'numBeams', 1, maxSequences)
   integer(p, 'numReturn', 1)
-  number(p, 'lengthPenalty', {})
+  number(p, 'lengthPenalty', { from: -100, to: 100 })
   if (![true, false, 'never'].includes(p.earlyStopping))
     invalid('earlyStopping', p.earlyStopping, "true, false or 'never'")
   integer(p, 'numBeamGroups', 1)

@@ -13,6 +13,9 @@ import { expandHome, hubSettings } from './settings.js'
  * `model-not-found` and the errors of `pull`.
  */
 export async function resolveModel(nameOrPath: string, options: PullOptions = {}): Promise<string> {
+  if (typeof nameOrPath !== 'string' || nameOrPath === '') {
+    throw new WarplineError('model-not-found', 'no model is named; give a folder, or owner/name of one on the hub')
+  }
   const path = expandHome(nameOrPath)
   if (await isDirectory(path)) return resolve(path)
   if (looksLikePath(nameOrPath) || !isRepositoryName(nameOrPath)) {

@@ -32,6 +32,9 @@ export async function benchModel(llm: LLM, options: BenchOptions): Promise<Bench
     (value) => Number.isSafeInteger(value) && value > 0,
   )
   if (!positive) throw new WarplineError('option-invalid', 'lengths, batches and repeats must be whole numbers from 1')
+  // What the context cuts short would be timed as if it had run.
+  checkLength('prompts', Math.max(...prompts), llm.info.contextLength - 1)
+  checkLength('newTokens', newTokens, llm.info.contextLength - DECODE_PROMPT - 1)
   const rows: BenchRow[] = []
   for (const tokens of prompts) {
     const rates = await repeat(repeats, () => promptRate(llm, tokens))
@@ -42,6 +45,11 @@ export async function benchModel(llm: LLM, options: BenchOptions): Promise<Bench
     rows.push({ phase: 'decode', batch, tokens: newTokens, ...spread(rates) })
   }
   return rows
+}
+
+function checkLength(name: string, length: number, most: number): void {
+  if (length <= most) return
+  throw new WarplineError('parameter-invalid', `${name} is ${length}; the context allows ${most}`)
 }
 
 async function promptRate(llm: LLM, tokens: number): Promise<number> {

@@ -7,6 +7,8 @@ export interface ChoiceOptions {
   readonly tokenizer: Tokenizer | undefined
   readonly stop: readonly string[]
   readonly tokenTexts: TokenTexts
+  /** The text goes on with another one, so that a decoder keeps its first space. */
+  readonly continues: boolean
   readonly stopIds: ReadonlySet<number>
   readonly skipSpecialTokens: boolean
 }
@@ -29,6 +31,7 @@ export class ChoiceBuilder {
   ) {
     const { tokenizer, skipSpecialTokens } = options
     this.detokenizer = tokenizer && new Detokenizer(tokenizer, { skipSpecialTokens })
+    if (options.continues) this.detokenizer?.push(options.tokenTexts.before)
     this.stops = new StopStrings(options.stop)
   }
 

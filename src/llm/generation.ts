@@ -1,6 +1,12 @@
 import type { PromptRun } from './prompt-run.js'
 import type { Part, Result } from './result.js'
 
+/** What a call's prompts say while they run. */
+export interface RunListener {
+  part(part: Part): void
+  end(run: PromptRun): void
+}
+
 /**
  * A call to `generate` or `chat`, already running. Iterate over it for the parts of the stream, or await it for the
  * whole result (an array of results for an array of prompts). Leaving a loop early cancels what still runs.
@@ -10,18 +16,21 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
   private readonly waiters: (() => void)[] = []
   private failure: unknown
   private runs: readonly PromptRun[] = []
+  /** Runs that have not ended. */
+  private open = 0
+  private cancelled = false
 
   /**
    * `start` begins the runs; what it throws is thrown to whoever consumes the generation.
    * @internal
    */
   constructor(
-    start: (on: { part: (part: Part) => void; end: () => void }) => readonly PromptRun[],
+    start: (on: RunListener) => readonly PromptRun[],
     private readonly collect: (results: Result[]) => R,
   ) {
-    const end = () => this.settle()
     try {
-      this.runs = start({ part: (part) => this.push(part), end })
+      this.runs = start({ part: (part) => this.push(part), end: (run) => this.settle(run) })
+      this.open = this.runs.length
     } catch (error) {
       this.failure = error
     }
@@ -29,6 +38,8 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
 
   /** Ends everything that still runs; choices end with finishReason `cancelled`. */
   cancel(): void {
+    if (this.cancelled) return
+    this.cancelled = true
     for (const run of this.runs) if (!run.ended) run.handle?.cancel()
   }
 
@@ -44,32 +55,34 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
     return this.whole().catch(onError)
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Part, void, undefined> {
-    try {
-      for (let next = 0; ; ) {
-        while (next < this.parts.length) yield this.parts[next++]!
-        if (this.done) break
-        await this.change()
-      }
-      this.throwFailure()
-    } finally {
-      this.cancel()
+  [Symbol.asyncIterator](): AsyncIterator<Part, undefined, undefined> {
+    let next = 0
+    return {
+      next: async () => {
+        for (;;) {
+          if (next < this.parts.length) return { done: false, value: this.parts[next++]! }
+          if (this.open === 0) break
+          await this.change()
+        }
+        this.throwFailure()
+        return { done: true, value: undefined }
+      },
+      return: async () => {
+        next = Number.POSITIVE_INFINITY
+        this.cancel()
+        return { done: true, value: undefined }
+      },
     }
   }
 
-  private get done(): boolean {
-    return this.failure !== undefined || this.runs.every((run) => run.ended)
-  }
-
   private async whole(): Promise<R> {
-    while (!this.done) await this.change()
+    while (this.open > 0) await this.change()
     this.throwFailure()
     return this.collect(this.runs.map((run) => run.result!))
   }
 
   private throwFailure(): void {
-    const failed = this.failure ?? this.runs.find((run) => run.failure)?.failure
-    if (failed !== undefined) throw failed
+    if (this.failure !== undefined) throw this.failure
   }
 
   private push(part: Part): void {
@@ -78,8 +91,12 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
   }
 
   /** One prompt's failure ends its siblings: their results could not be returned. */
-  private settle(): void {
-    if (this.runs.some((run) => run.failure)) this.cancel()
+  private settle(run: PromptRun): void {
+    this.open--
+    if (run.failure && this.failure === undefined) {
+      this.failure = run.failure
+      this.cancel()
+    }
     this.wake()
   }
 

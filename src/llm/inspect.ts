@@ -1,22 +1,24 @@
 import { selectBackend } from '../backend/registry.js'
+import { WarplineError } from '../errors.js'
 import { lower } from '../model/lower.js'
 import type { DecoderSpec } from '../model/spec.js'
 import type { DataType } from '../program/buffer.js'
-import { cacheBytesPerToken, decodeShape, promptShape, totalCost, weightBytes } from '../program/cost.js'
+import { type Cost, cacheBytesPerToken, decodeShape, promptShape, totalCost, weightBytes } from '../program/cost.js'
+import { describeProgram, type OperationReport } from '../program/describe.js'
 import { optimize } from '../program/passes/optimize.js'
-import { formatQuantity, printProgram } from '../program/print.js'
 import type { Program } from '../program/program.js'
-import { openModel, storageType } from './load-model.js'
+import { openModel } from './load-model.js'
 import { checkLoadOptions } from './option-schema.js'
 import type { LoadOptions } from './options.js'
+import { checkpointType, storageType } from './storage-type.js'
 
 /** The steps whose cost is asked for. */
 export interface InspectedShape {
-  /** Prompt length; 128 unless given. */
+  /** Prompt length, within the context; 128 or the whole context unless given. */
   tokens?: number
-  /** Sequences of a decode step; 1 unless given. */
+  /** Sequences of a decode step, at most 65536; 1 unless given. */
   batch?: number
-  /** Their context length; the prompt's unless given. */
+  /** Their context length, within the model's; the prompt's unless given. */
   context?: number
 }
 
@@ -43,28 +45,37 @@ export interface ModelReport {
   readonly generation: object
   readonly ignoredGenerationFields: readonly string[]
   readonly shape: Required<InspectedShape>
-  /** One line each: bytes and FLOPs. */
-  readonly cost: { readonly prompt: string; readonly decode: string }
-  /** The program printed for each of the two steps. */
-  readonly program: { readonly prompt: string; readonly decode: string }
+  /** Of each of the two steps. */
+  readonly cost: { readonly prompt: Cost; readonly decode: Cost }
+  /** The operations of the program, with their costs in each of the two steps. */
+  readonly program: { readonly prompt: readonly OperationReport[]; readonly decode: readonly OperationReport[] }
 }
 
-/** Describes a model from its configuration and weight headers; its weights are not read. */
+const MOST_SEQUENCES = 65536
+
+/**
+ * Describes a model from its configuration and weight headers; its weights are not read. Throws what loading it throws,
+ * and `parameter-invalid` for a shape that it cannot run.
+ */
 export async function inspectModel(
   nameOrPath: string,
-  options: LoadOptions = {},
+  given: LoadOptions = {},
   shape: InspectedShape = {},
 ): Promise<ModelReport> {
-  checkLoadOptions(options)
+  const options = checkLoadOptions(given)
   const backend = await selectBackend(options.device ?? 'auto')
   const { directory, spec, tokenizer, defaults, checkpoint } = await openModel(nameOrPath, options)
   await checkpoint.close()
-  const dtype = storageType('dtype', options.dtype, backend.storage.weights, backend.name)
+  const kept = checkpointType(checkpoint.tensors, checkpoint.config)
+  const dtype = storageType('dtype', options.dtype, backend.storage.weights, backend.name, kept)
   const cacheType = storageType('kvDtype', options.kvDtype, backend.storage.cache, backend.name)
   const types = { weightType: dtype, cacheType, activationType: backend.storage.activation }
   const program = optimize(lower(spec, { blockSize: backend.blockSize, ...types }))
-  const { tokens = 128, batch = 1 } = shape
+  const { tokens = Math.min(128, spec.contextLength), batch = 1 } = shape
   const { context = tokens } = shape
+  checkSize('tokens', tokens, spec.contextLength)
+  checkSize('batch', batch, MOST_SEQUENCES)
+  checkSize('context', context, spec.contextLength)
   const steps = { prompt: promptShape(tokens), decode: decodeShape(batch, context) }
   const { ignored, ...generation } = defaults
   return {
@@ -82,8 +93,8 @@ export async function inspectModel(
     generation,
     ignoredGenerationFields: ignored,
     shape: { tokens, batch, context },
-    cost: { prompt: costLine(program, steps.prompt), decode: costLine(program, steps.decode) },
-    program: { prompt: printProgram(program, steps.prompt), decode: printProgram(program, steps.decode) },
+    cost: { prompt: totalCost(program, steps.prompt), decode: totalCost(program, steps.decode) },
+    program: { prompt: describeProgram(program, steps.prompt), decode: describeProgram(program, steps.decode) },
   }
 }
 
@@ -100,7 +111,7 @@ function parameterCount(program: Program): number {
   return stored.reduce((sum, part) => sum + part.shape.reduce((product, size) => product * size, 1), 0)
 }
 
-function costLine(program: Program, step: ReturnType<typeof promptShape>): string {
-  const { bytesRead, bytesWritten, flops } = totalCost(program, step)
-  return `${formatQuantity(bytesRead + bytesWritten, 'B')}, ${formatQuantity(flops, 'FLOP')}`
+function checkSize(name: string, value: number, most: number): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= most) return
+  throw new WarplineError('parameter-invalid', `${name} is ${value}; it must be a whole number from 1 to ${most}`)
 }

@@ -6,14 +6,14 @@ import type { Tokenizer } from '../text/index.js'
 import { encodeChat } from './chat.js'
 import type { ChatMessage } from './chat-types.js'
 import { EngineClient } from './engine-client.js'
-import { Generation } from './generation.js'
+import { Generation, type RunListener } from './generation.js'
 import { type LoadedModel, loadModel } from './load-model.js'
-import { checkChatOptions, checkGenerateOptions } from './option-schema.js'
-import type { ChatOptions, GenerateOptions, LoadOptions, Prompt } from './options.js'
+import { checkChatOptions, checkGenerateOptions, checkScoreOptions } from './option-schema.js'
+import type { ChatOptions, GenerateOptions, LoadOptions, Prompt, ScoreOptions } from './options.js'
 import { encodePrompt, fitPrompt } from './prompt.js'
 import { PromptRun } from './prompt-run.js'
 import { resolveOptions } from './resolve-options.js'
-import type { Part, Result, Score } from './result.js'
+import type { Result, Score } from './result.js'
 import { scoreOf } from './score.js'
 import { TokenTexts } from './token-text.js'
 
@@ -67,30 +67,26 @@ export class LLM implements AsyncDisposable {
   generate(prompts: readonly Prompt[], options?: GenerateOptions): Generation<Result[]>
   generate(
     prompts: Prompt | readonly Prompt[],
-    options: GenerateOptions = {},
+    given: GenerateOptions = {},
   ): Generation<Result> | Generation<Result[]> {
     const many = isPromptList(prompts)
     const start: Start = (on) => {
-      checkGenerateOptions(options)
-      const list = many ? prompts : [prompts]
+      const options = checkGenerateOptions(given)
+      const list = many ? Array.from(prompts) : [prompts]
       if (list.length === 0) throw new WarplineError('prompt-empty', 'the array of prompts is empty')
-      return this.start(
-        list.map((prompt) => encodePrompt(prompt, this.tokenizer, options)),
-        options,
-        on,
-      )
+      const encoded = list.map((prompt) => this.encode(prompt, options))
+      return this.start(encoded, options, on, (ids) => this.isWithinText(ids))
     }
     return many ? new Generation(start, (results) => results) : new Generation(start, ([result]) => result!)
   }
 
   /** Answers a conversation, through the checkpoint's chat template. */
-  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation<Result> {
+  chat(messages: readonly ChatMessage[], given: ChatOptions = {}): Generation<Result> {
     return new Generation(
       (on) => {
-        checkChatOptions(options)
-        const { tools, responseFormat, templateVariables, ...generate } = options
+        const { tools, responseFormat, templateVariables, ...generate } = checkChatOptions(given)
         const ids = encodeChat(this.model, messages, { tools, responseFormat, templateVariables })
-        return this.start([ids], generate, on)
+        return this.start([ids], generate, on, () => false)
       },
       ([result]) => result!,
     )
@@ -106,18 +102,23 @@ export class LLM implements AsyncDisposable {
   }
 
   /** How likely the model finds a text: the log-probability of each of its tokens after the first. */
-  async score(text: Prompt, options: { truncate?: 'right'; signal?: AbortSignal } = {}): Promise<Score> {
-    const ids = encodePrompt(text, this.tokenizer, {})
+  async score(text: Prompt, given: ScoreOptions = {}): Promise<Score> {
+    const options = checkScoreOptions(given)
+    const ids = this.encode(text, {})
     const { contextLength } = this.model
     const fitted = options.truncate === 'right' ? ids.slice(0, contextLength) : ids
     if (fitted.length < 2)
       throw new WarplineError('prompt-empty', 'a text of at least two tokens is needed for a score')
     const parameters = { ...this.validate({ promptLogprobs: 0 }), maxTokens: 0 }
     const run = new Generation<Result>(
-      (on) => [this.submit(0, fitted, parameters, [], { signal: options.signal }, on)],
+      (on) => [
+        this.submit({ index: 0, ids: fitted, parameters, stop: [], continues: false }, { signal: options.signal }, on),
+      ],
       ([result]) => result!,
     )
-    return scoreOf((await run).promptLogprobs!)
+    const { promptLogprobs } = await run
+    if (!promptLogprobs) throw new WarplineError('cancelled', 'the signal ended the scoring')
+    return scoreOf(promptLogprobs)
   }
 
   /** How busy the engine is. */
@@ -139,7 +140,21 @@ export class LLM implements AsyncDisposable {
     await this.close()
   }
 
-  private start(prompts: readonly number[][], options: GenerateOptions, on: Listeners): PromptRun[] {
+  /** Prompts of nothing but control tokens begin a text; after all others the output goes on with one. */
+  private isWithinText(ids: readonly number[]): boolean {
+    return ids.some((id) => !this.tokenizer?.isSpecial(id))
+  }
+
+  private encode(prompt: Prompt, options: GenerateOptions): number[] {
+    return encodePrompt(prompt, this.tokenizer, this.info.vocabulary, options)
+  }
+
+  private start(
+    prompts: readonly number[][],
+    options: GenerateOptions,
+    on: RunListener,
+    continues: (ids: readonly number[]) => boolean,
+  ): PromptRun[] {
     const { defaults, spec, contextLength, tokenizer } = this.model
     const { vocabulary } = spec
     const soft = options.softPrompt?.length ?? 0
@@ -153,21 +168,21 @@ export class LLM implements AsyncDisposable {
       }
     })
     const checked = requests.map((request) => ({ ...request, parameters: this.validate(request.parameters) }))
-    return checked.map(({ ids, parameters, stop }, i) => this.submit(i, ids, parameters, stop, options, on))
+    return checked.map((request, index) =>
+      this.submit({ ...request, index, continues: continues(request.ids) }, options, on),
+    )
   }
 
   private submit(
-    index: number,
-    ids: readonly number[],
-    parameters: SamplingParameters,
-    stop: readonly string[],
+    { index, ids, parameters, stop, continues }: Submission,
     options: GenerateOptions,
-    on: Listeners,
+    on: RunListener,
   ): PromptRun {
     const choices = parameters.numBeams > 1 ? parameters.numReturn : parameters.n
     const run = new PromptRun(index, choices, {
       tokenizer: this.tokenizer,
       tokenTexts: this.tokenTexts,
+      continues,
       stop,
       stopIds: new Set(parameters.stopIds),
       skipSpecialTokens: options.skipSpecialTokens ?? true,
@@ -192,8 +207,16 @@ export class LLM implements AsyncDisposable {
   }
 }
 
-type Listeners = { part: (part: Part) => void; end: () => void }
-type Start = (on: Listeners) => readonly PromptRun[]
+interface Submission {
+  readonly index: number
+  readonly ids: readonly number[]
+  readonly parameters: SamplingParameters
+  readonly stop: readonly string[]
+  /** Whether the output goes on within the prompt's text, rather than beginning a text of its own. */
+  readonly continues: boolean
+}
+
+type Start = (on: RunListener) => readonly PromptRun[]
 
 function isPromptList(prompts: Prompt | readonly Prompt[]): prompts is readonly Prompt[] {
   return Array.isArray(prompts) && (prompts.length === 0 || typeof prompts[0] !== 'number')

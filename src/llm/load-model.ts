@@ -2,7 +2,7 @@ import type { Executor } from '../backend/executor.js'
 import { selectBackend } from '../backend/registry.js'
 import { dynamicRotaryOf } from '../engine/dynamic-rotary.js'
 import { Engine } from '../engine/engine.js'
-import { WarplineError } from '../errors.js'
+import { isWarplineError, WarplineError } from '../errors.js'
 import { resolveModel } from '../hub/index.js'
 import { lower } from '../model/lower.js'
 import { decoderSpec } from '../model/registry.js'
@@ -17,9 +17,9 @@ import { type GenerationDefaults, readGenerationDefaults } from '../weights/gene
 import { checkpointReader } from '../weights/weight-reader.js'
 import { checkLoadOptions } from './option-schema.js'
 import type { LoadOptions } from './options.js'
+import { checkpointType, storageType } from './storage-type.js'
 
 const DEFAULT_MAX_SEQUENCES = 64
-const DEFAULT_BATCH_TOKENS = 512
 /** Logit rows of a step, beside those that choose: scored prompts go in pieces of this, since a row is as wide as the vocabulary. */
 const SCORED_ROWS = 128
 
@@ -73,13 +73,14 @@ export async function openModel(nameOrPath: string, options: LoadOptions = {}): 
 }
 
 /** From a name to a running engine. */
-export async function loadModel(nameOrPath: string, options: LoadOptions = {}): Promise<LoadedModel> {
-  checkLoadOptions(options)
+export async function loadModel(nameOrPath: string, given: LoadOptions = {}): Promise<LoadedModel> {
+  const options = checkLoadOptions(given)
   const backend = await selectBackend(options.device ?? 'auto')
   const opened = await openModel(nameOrPath, options)
   const { checkpoint, spec } = opened
   try {
-    const dtype = storageType('dtype', options.dtype, backend.storage.weights, backend.name)
+    const kept = checkpointType(checkpoint.tensors, checkpoint.config)
+    const dtype = storageType('dtype', options.dtype, backend.storage.weights, backend.name, kept)
     const cacheType = storageType('kvDtype', options.kvDtype, backend.storage.cache, backend.name)
     const { blockSize } = backend
     const contextLength = chooseContextLength(spec, options.contextLength)
@@ -87,7 +88,7 @@ export async function loadModel(nameOrPath: string, options: LoadOptions = {}): 
       lower(spec, { blockSize, weightType: dtype, cacheType, activationType: backend.storage.activation }),
     )
     const maxSequences = options.maxSequences ?? DEFAULT_MAX_SEQUENCES
-    const maxTokens = Math.max(options.maxBatchTokens ?? DEFAULT_BATCH_TOKENS, maxSequences)
+    const maxTokens = Math.max(options.maxBatchTokens ?? backend.batchTokens, maxSequences)
     const maxRows = Math.max(maxSequences, Math.min(maxTokens, SCORED_ROWS))
     const budget = (await backend.memoryBudget()) - weightBytes(program)
     const blocks = chooseBlocks(program, { blockSize, contextLength, maxSequences, budget, asked: options.cacheBytes })
@@ -104,27 +105,12 @@ export async function loadModel(nameOrPath: string, options: LoadOptions = {}): 
       dynamicRotary: dynamicRotaryOf(program),
     })
     return { ...opened, device: backend.name, dtype, program, executor, engine, contextLength, maxSequences }
+  } catch (error) {
+    if (!options.signal?.aborted || isWarplineError(error)) throw error
+    throw new WarplineError('cancelled', 'the signal ended the loading', { cause: error })
   } finally {
     await checkpoint.close()
   }
-}
-
-export function storageType(
-  option: string,
-  asked: string | undefined,
-  offered: readonly DataType[],
-  device: string,
-): DataType {
-  const [best] = offered as [DataType]
-  if (asked === undefined || asked === 'auto') return best
-  const found = offered.find((type) => type === asked)
-  if (!found) {
-    throw new WarplineError(
-      'dtype-unsupported',
-      `${option} ${asked}: the ${device} device stores ${offered.join(', ')}`,
-    )
-  }
-  return found
 }
 
 function chooseContextLength(spec: DecoderSpec, asked = spec.contextLength): number {
@@ -151,6 +137,12 @@ interface CachePlan {
 function chooseBlocks(program: Program, plan: CachePlan): number {
   const blockBytes = cacheBytesPerToken(program) * plan.blockSize
   const useful = Math.ceil(plan.contextLength / plan.blockSize) * plan.maxSequences
+  if (plan.asked !== undefined && plan.asked > plan.budget) {
+    throw new WarplineError(
+      'out-of-memory',
+      `cacheBytes is ${plan.asked} and ${Math.max(0, plan.budget)} bytes are free beside the weights; ask for less`,
+    )
+  }
   const blocks =
     plan.asked === undefined
       ? Math.min(useful, Math.floor(plan.budget / 2 / blockBytes))

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { nearestName, WarplineError } from '../errors.js'
-import type { ChatOptions, GenerateOptions, LoadOptions } from './options.js'
+import type { ChatOptions, GenerateOptions, LoadOptions, ScoreOptions } from './options.js'
 
 /** Kinds of values only: ranges belong to the engine, which checks them with the vocabulary and context in hand. */
 const number = z.number()
-const ids = z.array(z.int()).readonly()
-const texts = z.array(z.string()).readonly()
+const ids = z.array(z.int())
+const texts = z.array(z.string())
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal')
 const callback = z.custom<never>((value) => typeof value === 'function', 'expected a function')
 
@@ -28,7 +28,7 @@ const generateShape = {
   stop: z.union([z.string(), texts]),
   stopTokenIds: ids,
   badWords: texts,
-  badWordsIds: z.array(ids).readonly(),
+  badWordsIds: z.array(ids),
   seed: z.union([number, z.bigint()]),
   n: number,
   numBeams: number,
@@ -39,7 +39,7 @@ const generateShape = {
   logprobs: z.union([z.boolean(), number]),
   promptLogprobs: z.union([z.boolean(), number]),
   hiddenStates: z.boolean(),
-  softPrompt: z.array(z.union([z.array(number), z.instanceof(Float32Array)])).readonly(),
+  softPrompt: z.array(z.union([z.array(number), z.instanceof(Float32Array)])),
   session: z.string().min(1),
   truncate: z.literal('left'),
   skipSpecialTokens: z.boolean(),
@@ -49,7 +49,7 @@ const generateShape = {
 
 const chatShape = {
   ...generateShape,
-  tools: z.array(z.record(z.string(), z.unknown())).readonly(),
+  tools: z.array(z.record(z.string(), z.unknown())),
   responseFormat: z.object({ type: z.string() }),
   templateVariables: z.record(z.string(), z.unknown()),
 } satisfies Record<keyof ChatOptions, z.ZodType>
@@ -69,22 +69,41 @@ const loadShape = {
   signal,
 } satisfies Record<keyof LoadOptions, z.ZodType>
 
-/** Each throws `option-unknown` (with the nearest name) or `option-invalid`. */
-export const checkGenerateOptions = (options: unknown) => check(generateShape, options)
-export const checkChatOptions = (options: unknown) => check(chatShape, options)
-export const checkLoadOptions = (options: unknown) => check(loadShape, options)
+const scoreShape = { truncate: z.literal('right'), signal } satisfies Record<keyof ScoreOptions, z.ZodType>
 
-function check(shape: Record<string, z.ZodType>, options: unknown): void {
-  if (options === undefined) return
+/**
+ * Each returns a copy with every option read once, so that what was checked is what is used. Throws `option-unknown` (with
+ * the nearest name) or `option-invalid`.
+ */
+export const checkGenerateOptions = (options: unknown) => check<GenerateOptions>(generateShape, options)
+export const checkChatOptions = (options: unknown) => check<ChatOptions>(chatShape, options)
+export const checkLoadOptions = (options: unknown) => check<LoadOptions>(loadShape, options)
+export const checkScoreOptions = (options: unknown) => check<ScoreOptions>(scoreShape, options)
+
+function check<T>(shape: Record<string, z.ZodType>, options: unknown): T {
+  if (options === undefined) return {} as T
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new WarplineError('option-invalid', 'options must be an object')
   }
-  for (const [name, value] of Object.entries(options)) {
-    const type = Object.hasOwn(shape, name) ? shape[name] : undefined
-    if (!type) throw unknownOption(name, Object.keys(shape))
+  const names = Object.keys(shape)
+  for (const name of Object.keys(options)) if (!names.includes(name)) throw unknownOption(name, names)
+  const copy: Record<string, unknown> = {}
+  for (const name of names) {
+    const value = read(options, name)
     if (value === undefined) continue
-    const result = type.safeParse(value)
+    const result = shape[name]!.safeParse(value)
     if (!result.success) throw new WarplineError('option-invalid', `${name}: ${reason(result.error)}`)
+    copy[name] = value
+  }
+  return copy as T
+}
+
+/** A getter may throw anything. */
+function read(options: object, name: string): unknown {
+  try {
+    return (options as Record<string, unknown>)[name]
+  } catch (error) {
+    throw new WarplineError('option-invalid', `${name} cannot be read: ${String(error)}`, { cause: error })
   }
 }
 
@@ -94,7 +113,40 @@ export function unknownOption(name: string, known: readonly string[]): WarplineE
 }
 
 function reason(error: z.ZodError): string {
-  const [issue] = error.issues
-  const where = issue?.path.length ? ` at [${issue.path.join('][')}]` : ''
-  return `${issue?.message ?? 'is invalid'}${where}`
+  const issue = error.issues[0]!
+  const where = issue.path.length > 0 ? ` at [${issue.path.join('][')}]` : ''
+  return `${expectation(issue)}${where}`
+}
+
+const KINDS: Record<string, string> = {
+  number: 'must be a finite number',
+  string: 'must be a text',
+  boolean: 'must be true or false',
+  array: 'must be an array',
+  bigint: 'must be a bigint',
+  record: 'must be an object',
+  object: 'must be an object',
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_value':
+      return `must be ${list(issue.values.map(String))}`
+    case 'invalid_type':
+      return issue.expected === 'int'
+        ? 'must be a whole number'
+        : (KINDS[issue.expected] ?? `must be of type ${issue.expected}`)
+    case 'too_small':
+      return `must be at least ${issue.minimum}`
+    case 'invalid_union':
+      return `must be ${list([...new Set(issue.errors.flat().map((each) => expectation(each).replace(/^must be /, '')))])}`
+    default:
+      return issue.message
+  }
+}
+
+function list(alternatives: readonly string[]): string {
+  return alternatives.length > 1
+    ? `${alternatives.slice(0, -1).join(', ')} or ${alternatives.at(-1)}`
+    : alternatives.join()
 }

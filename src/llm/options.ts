@@ -16,7 +16,7 @@ export interface LoadOptions {
   cacheBytes?: number
   /** Sequences that may run at once; further ones wait. Default 64. */
   maxSequences?: number
-  /** Tokens computed in one step; long prompts are cut into chunks of this. Default 512. */
+  /** Tokens computed in one step; long prompts are cut into chunks of this. The default is the device's. */
   maxBatchTokens?: number
   /** CPU threads; by default one a physical core. */
   threads?: number
@@ -47,11 +47,11 @@ export interface GenerateOptions {
   minTokens?: number
   /** Do not stop at end tokens. Default false. */
   ignoreEos?: boolean
-  /** 0 (greedy, the default) to 100. Giving topK, topP, minP or n > 1 without a temperature makes it 1. */
+  /** 0 is greedy, and the default. Giving topK, topP, minP or n > 1 without a temperature makes it 1. */
   temperature?: number
   /** Keep the k likeliest tokens; 0 keeps all. */
   topK?: number
-  /** Keep the likeliest tokens that together reach this probability (0, 1]. */
+  /** Keep the likeliest tokens that together reach this probability [0, 1]; at least one. */
   topP?: number
   /** topP is multiplied by this after each token (0, 1]. */
   topPDecay?: number
@@ -120,6 +120,13 @@ export interface ChatOptions extends GenerateOptions {
   responseFormat?: ResponseFormat
   /** Further variables of the chat template, `enable_thinking` for example. */
   templateVariables?: Readonly<Record<string, unknown>>
+}
+
+export interface ScoreOptions {
+  /** What to do with a text that is too long; by default an error. 'right' drops its end. */
+  truncate?: 'right'
+  /** Ends the scoring with the error `cancelled`. */
+  signal?: AbortSignal
 }
 
 /** Text, or token ids. */

@@ -17,7 +17,10 @@ export class PromptRun {
   constructor(
     readonly index: number,
     choiceCount: number,
-    private readonly options: ChoiceOptions & { readonly onPart: (part: Part) => void; readonly onEnd: () => void },
+    private readonly options: ChoiceOptions & {
+      readonly onPart: (part: Part) => void
+      readonly onEnd: (run: PromptRun) => void
+    },
   ) {
     this.choices = Array.from({ length: choiceCount }, (_, i) => new ChoiceBuilder(index, i, options))
   }
@@ -44,7 +47,7 @@ export class PromptRun {
         const part = this.choices[event.index]!.finish(event.reason, event.score)
         if (event.last) this.result = this.assemble(event.usage)
         if (part) this.options.onPart(part)
-        if (event.last) this.options.onEnd()
+        if (event.last) this.options.onEnd(this)
         return
       }
       case 'failure':
@@ -55,7 +58,7 @@ export class PromptRun {
   fail(error: WarplineError): void {
     if (this.ended) return
     this.failure = error
-    this.options.onEnd()
+    this.options.onEnd(this)
   }
 
   private assemble(usage: EngineUsage): Result {
@@ -79,12 +82,14 @@ export class PromptRun {
   private timing({ queuedMs, promptMs, promptTokens, cachedTokens }: EngineUsage, completionTokens: number) {
     const now = performance.now()
     const first = this.firstTokenAt ?? now
+    // A beam search shows its tokens at the end; they were made from the prompt's end on.
+    const sincePrompt = now - this.started - promptMs
     return {
       queuedMs,
       timeToFirstTokenMs: first - this.started,
       totalMs: now - this.started,
       promptTokensPerSecond: rate(promptTokens - cachedTokens, promptMs - queuedMs),
-      tokensPerSecond: rate(completionTokens - this.choices.length, now - first),
+      tokensPerSecond: rate(completionTokens - this.choices.length, sincePrompt),
     }
   }
 }

@@ -6,9 +6,10 @@ import type { GenerateOptions, Prompt } from './options.js'
 export function encodePrompt(
   prompt: Prompt,
   tokenizer: Tokenizer | undefined,
+  vocabulary: number,
   options: Pick<GenerateOptions, 'addSpecialTokens' | 'softPrompt'>,
 ): number[] {
-  if (typeof prompt !== 'string') return checkIds(prompt, options)
+  if (typeof prompt !== 'string') return checkIds(prompt, vocabulary, options)
   if (!tokenizer) {
     throw new WarplineError('tokenizer-missing', 'this model has no tokenizer.json; give the prompt as token ids')
   }
@@ -21,13 +22,20 @@ export function encodePrompt(
   throw new WarplineError('prompt-empty', 'the prompt is empty and the tokenizer has no BOS token; give some text')
 }
 
-function checkIds(ids: readonly number[], options: Pick<GenerateOptions, 'softPrompt'>): number[] {
+function checkIds(ids: readonly number[], vocabulary: number, options: Pick<GenerateOptions, 'softPrompt'>): number[] {
   if (!Array.isArray(ids)) throw new WarplineError('prompt-invalid', 'a prompt is a text or an array of token ids')
   if (ids.length === 0 && !options.softPrompt?.length)
     throw new WarplineError('prompt-empty', 'the prompt has no token ids')
-  const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0)
-  if (bad !== undefined) {
-    throw new WarplineError('prompt-invalid', `${String(bad)} is no token id; ids are whole numbers from 0`)
+  const bad = ids.findIndex((id) => !Number.isSafeInteger(id) || id < 0)
+  if (bad >= 0) {
+    throw new WarplineError('prompt-invalid', `${String(ids[bad])} is no token id; ids are whole numbers from 0`)
+  }
+  const unknown = ids.find((id) => id >= vocabulary)
+  if (unknown !== undefined) {
+    throw new WarplineError(
+      'token-out-of-range',
+      `the prompt holds the token id ${unknown}; the model knows 0 to ${vocabulary - 1}`,
+    )
   }
   return [...ids]
 }

@@ -6,6 +6,8 @@ import type { GenerationDefaults } from '../weights/generation-config.js'
 import type { GenerateOptions } from './options.js'
 
 const DEFAULT_MAX_TOKENS = 256
+/** Every choice holds an automaton of them. */
+const MOST_STOP_CHARACTERS = 4096
 
 /** What the options are read against. */
 export interface OptionContext {
@@ -28,6 +30,12 @@ export function resolveOptions(options: GenerateOptions, context: OptionContext)
   const numBeams = options.numBeams ?? (options.temperature === undefined ? defaults.numBeams : undefined)
   const n = options.n ?? defaults.n ?? 1
   const beams = (numBeams ?? 1) > 1
+  if (beams && n > numBeams!) {
+    throw new WarplineError(
+      'parameter-invalid',
+      `n is ${n}; a beam search returns at most numBeams, which is ${numBeams}`,
+    )
+  }
   const sampling = samplingOptions(options, defaults, beams, n)
   const parameters = withoutUndefined<Partial<SamplingParameters>>({
     ...sampling,
@@ -51,11 +59,11 @@ export function resolveOptions(options: GenerateOptions, context: OptionContext)
     earlyStopping: options.earlyStopping ?? defaults.earlyStopping,
     numBeamGroups: options.numBeamGroups ?? defaults.numBeamGroups,
     diversityPenalty: options.diversityPenalty ?? defaults.diversityPenalty,
-    logprobs: logprobCount(options.logprobs),
-    promptLogprobs: logprobCount(options.promptLogprobs),
+    logprobs: logprobCount('logprobs', options.logprobs),
+    promptLogprobs: logprobCount('promptLogprobs', options.promptLogprobs),
     hiddenStates: options.hiddenStates,
   })
-  return { parameters, stop: stopStrings(options, defaults) }
+  return { parameters, stop: stopStrings(options, context) }
 }
 
 /** A checkpoint's top-k, top-p and min-p belong to its sampling; a request for greedy decoding drops them. */
@@ -92,9 +100,16 @@ function stopIds(options: GenerateOptions, { defaults, tokenizer, vocabulary }: 
   return [...new Set([...ends, ...(options.stopTokenIds ?? [])])]
 }
 
-function stopStrings(options: GenerateOptions, defaults: GenerationDefaults): readonly string[] {
+function stopStrings(options: GenerateOptions, { defaults, tokenizer }: OptionContext): readonly string[] {
   const stop = options.stop ?? defaults.stopStrings ?? []
   const list = typeof stop === 'string' ? [stop] : stop
+  if (list.length > 0 && !tokenizer) {
+    if (options.stop === undefined) return []
+    throw new WarplineError('tokenizer-missing', 'stop needs a tokenizer; this model has none: use stopTokenIds')
+  }
+  if (list.reduce((sum, text) => sum + text.length, 0) > MOST_STOP_CHARACTERS) {
+    throw new WarplineError('option-invalid', `stop: the texts have over ${MOST_STOP_CHARACTERS} characters in all`)
+  }
   if (list.includes('')) throw new WarplineError('option-invalid', 'stop: a stop text is empty; leave it out')
   return list
 }
@@ -105,6 +120,7 @@ function badWords(options: GenerateOptions, { defaults, tokenizer }: OptionConte
   if (words.length > 0 && !tokenizer) {
     throw new WarplineError('tokenizer-missing', 'badWords needs a tokenizer; this model has none: use badWordsIds')
   }
+  if (words.includes('')) throw new WarplineError('option-invalid', 'badWords: a word is empty; leave it out')
   const spelt = words.flatMap((word) =>
     [word, ` ${word}`].map((text) => tokenizer!.encode(text, { addSpecialTokens: false })),
   )
@@ -113,6 +129,8 @@ function badWords(options: GenerateOptions, { defaults, tokenizer }: OptionConte
 }
 
 function logitBias(bias: Readonly<Record<number, number>>): Map<number, number> {
+  const bad = Object.keys(bias).find((id) => !/^\d+$/.test(id))
+  if (bad !== undefined) throw new WarplineError('option-invalid', `logitBias: '${bad}' is no token id`)
   return new Map(Object.entries(bias).map(([id, value]) => [Number(id), value]))
 }
 
@@ -124,8 +142,11 @@ function seed(value: number | bigint): bigint {
   return BigInt(value)
 }
 
-function logprobCount(wanted: number | boolean | undefined): number | undefined {
+function logprobCount(name: string, wanted: number | boolean | undefined): number | undefined {
   if (wanted === undefined) return undefined
+  if (typeof wanted === 'number' && wanted < 0) {
+    throw new WarplineError('parameter-invalid', `${name} is ${wanted}; it must be at least 0 (false turns it off)`)
+  }
   if (typeof wanted === 'boolean') return wanted ? 0 : -1
   return wanted
 }

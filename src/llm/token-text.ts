@@ -5,7 +5,8 @@ import { Detokenizer, type Tokenizer } from '../text/index.js'
  * read behind another. Part of a UTF-8 character shows as U+FFFD.
  */
 export class TokenTexts {
-  private readonly before: readonly number[]
+  /** A word to stand before a token; its own text is not wanted. */
+  readonly before: readonly number[]
 
   constructor(private readonly tokenizer: Tokenizer | undefined) {
     this.before = tokenizer?.encode('a', { addSpecialTokens: false }) ?? []

@@ -1,11 +1,15 @@
-import type { Buffer, Ref } from './buffer.js'
-import { costOf, type StepShape } from './cost.js'
-import { type Operation, reads, writes } from './operation.js'
-import { getBuffer, type Program } from './program.js'
+import type { StepShape } from './cost.js'
+import { type BufferReport, describeProgram, type OperationReport } from './describe.js'
+import type { Program } from './program.js'
 
 /** The program as text, an operation a line: what it writes, what it reads, its constants, its bytes and FLOPs. */
 export function printProgram(program: Program, step: StepShape): string {
-  const rows = program.operations.map((op, index) => describe(program, op, index, step))
+  return printOperations(describeProgram(program, step))
+}
+
+/** The same of a program that was described already. */
+export function printOperations(operations: readonly OperationReport[]): string {
+  const rows = operations.map(cellsOf)
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? []
   const numeric = new Set([0, 4, 5])
   return rows
@@ -18,38 +22,24 @@ export function printProgram(program: Program, step: StepShape): string {
     .join('\n')
 }
 
-function describe(program: Program, op: Operation, index: number, step: StepShape): string[] {
-  const cost = costOf(program, op, step)
-  const outputs = writes(op).map((ref) => show(getBuffer(program, ref)))
-  const weights = new Set(reads(op).filter((ref) => getBuffer(program, ref).kind !== 'cache'))
+function cellsOf({ kind, writes, reads, constants, cost }: OperationReport, index: number): string[] {
+  const text = Object.entries(constants).map(([key, value]) => `${key}=${value}`)
   return [
     String(index),
-    op.kind,
-    outputs.filter((_, i) => getBuffer(program, writes(op)[i]!).kind !== 'cache').join(' ') || cacheNames(op),
-    `${[...weights].map((ref) => show(getBuffer(program, ref))).join(' ')}${constants(op)}`,
+    kind,
+    show(writes) || (kind === 'copy-blocks' ? `${writes.length} caches` : ''),
+    show(reads) + (text.length > 0 ? `  (${text.join(' ')})` : ''),
     formatQuantity(cost.bytesRead + cost.bytesWritten, 'B'),
     formatQuantity(cost.flops, 'FLOP'),
   ]
 }
 
-function show(buffer: Buffer): string {
-  return `${buffer.name}:${buffer.dtype}[${buffer.shape.join(',')}]`
-}
-
-function cacheNames(op: Operation): Ref {
-  return op.kind === 'copy-blocks' ? `${op.caches.length} caches` : ''
-}
-
-function constants(op: Operation): string {
-  const shown = Object.entries(op).filter(
-    ([key, value]) =>
-      key !== 'kind' &&
-      (typeof value !== 'string' || key === 'activation' || key === 'norm') &&
-      typeof value !== 'object',
-  )
-  const rotary = op.kind === 'qkv-to-cache' && op.rotary ? [['rotary', `${op.rotary.dim} ${op.rotary.pairs}`]] : []
-  const text = [...shown, ...rotary].map(([key, value]) => `${key}=${value}`).join(' ')
-  return text && `  (${text})`
+/** Caches are left out: every layer has them, in the same two operations. */
+function show(buffers: readonly BufferReport[]): string {
+  return buffers
+    .filter(({ kind }) => kind !== 'cache')
+    .map(({ name, dtype, shape }) => `${name}:${dtype}[${shape.join(',')}]`)
+    .join(' ')
 }
 
 /** 1234567 -> '1.23 MB'. */

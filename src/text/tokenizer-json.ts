@@ -38,7 +38,7 @@ export type ComponentJson = z.infer<typeof component>
 const model = z.object({
   type: z.string().nullish(),
   vocab: z.unknown(),
-  merges: z.unknown(),
+  merges: z.unknown().optional(),
   unk_token: z.string().nullish(),
   continuing_subword_prefix: z.string().max(64).nullish(),
   end_of_word_suffix: z.string().max(64).nullish(),

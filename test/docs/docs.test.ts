@@ -44,6 +44,19 @@ test('every file that the documentation names exists', () => {
   }
 })
 
+test('every link of the documentation leads somewhere', () => {
+  for (const page of [
+    'README.md',
+    'docs/architecture.md',
+    'models/warpline-stories/README.md',
+    'tools/distill/README.md',
+  ]) {
+    for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
+      assert.doesNotThrow(() => read(join(page, '..', target!)), `${page} links to ${target}`)
+    }
+  }
+})
+
 test('the changelog names every family', () => {
   const changelog = read('CHANGELOG.md')
   for (const family of supportedModelTypes) assert.ok(changelog.includes(family), family)

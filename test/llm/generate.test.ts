@@ -12,7 +12,7 @@ const GREEDY: GenerateOptions = { maxTokens: 24, temperature: 0, ignoreEos: true
 
 let llm: LLM
 before(async () => {
-  llm = await LLM.load(MODEL)
+  llm = await LLM.load(MODEL, { device: 'reference' })
 })
 after(() => llm.close())
 
@@ -190,7 +190,9 @@ test('mistakes in options are typed errors that name the option and what is allo
     [{ seed: 1.5 }, 'parameter-invalid', /seed/],
     [{ n: 1000 }, 'parameter-invalid', /n is 1000/],
     [{ logitBias: { 99999: 1 } }, 'parameter-invalid', /logitBias/],
-    [{ stop: '' }, 'option-invalid', /stop/],
+    [{ stop: 'x' }, 'tokenizer-missing', /stopTokenIds/],
+    [{ logprobs: -1 }, 'parameter-invalid', /logprobs/],
+    [{ numBeams: 2, n: 3 }, 'parameter-invalid', /n is 3.*2/],
     [{ stop: 5 }, 'option-invalid', /stop/],
     [{ badWords: ['x'] }, 'tokenizer-missing', /badWordsIds/],
   ]
@@ -218,7 +220,7 @@ test('one bad prompt of several starts none', async () => {
 })
 
 test('a closed model says so', async () => {
-  const other = await LLM.load(MODEL)
+  const other = await LLM.load(MODEL, { device: 'reference' })
   const running = other.generate(short, { ...GREEDY, maxTokens: 200 })
   await other.close()
   await rejectsWith('engine-closed', /load/, () => running)

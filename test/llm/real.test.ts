@@ -50,6 +50,23 @@ test('stories15M ranks the next token as a third party computed', { skip: skipWi
   })
 })
 
+test('prompt and output together are one text, the space between them included', {
+  skip: skipWithoutReal(),
+}, async () => {
+  await withModel('stories15M', async (llm) => {
+    for (const prompt of ['Once upon', 'Once upon a time, there was a']) {
+      const { text, choices } = await llm.generate(prompt, { maxTokens: 10, temperature: 0 })
+      assert.equal(
+        prompt + text,
+        llm
+          .detokenize([...llm.tokenize(prompt), ...choices[0]!.tokenIds])
+          .replace('<s>', '')
+          .trim(),
+      )
+    }
+  })
+})
+
 test('stories260K tells its published story from an empty prompt', { skip: skipWithoutReal() }, async () => {
   await withModel('stories260K', async (llm) => {
     const { text } = await llm.generate('', { maxTokens: 250, temperature: 0 })

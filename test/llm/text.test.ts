@@ -74,6 +74,15 @@ test('bad words do not appear', async () => {
   assert.doesNotMatch((await llm.generate(prompt, { ...options, badWords: ['Lily'] })).text, /Lily/)
 })
 
+test('empty stop texts and bad words are mistakes', async () => {
+  for (const options of [{ stop: '' }, { stop: ['x', ''] }, { badWords: [''] }]) {
+    await assert.rejects(
+      async () => await llm.generate(PROMPT, options),
+      (error) => isWarplineError(error) && error.code === 'option-invalid',
+    )
+  }
+})
+
 test('an empty prompt begins a story from nothing', async () => {
   const { text, usage } = await llm.generate('', GREEDY)
   assert.equal(usage.promptTokens, 1)

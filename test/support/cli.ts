@@ -13,7 +13,7 @@ export interface Finished {
 /** Runs the built command line, as a user would, and collects what it says. */
 export async function warpline(
   args: readonly string[],
-  options: SpawnOptions & { input?: string } = {},
+  options: SpawnOptions & { input?: string | Uint8Array } = {},
 ): Promise<Finished> {
   const child = start(args, options)
   const stdout: Buffer[] = []

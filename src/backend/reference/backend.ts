@@ -7,6 +7,7 @@ export const referenceBackend: Backend = {
   name: 'reference',
   storage: { weights: ['f32', 'bf16', 'f16'], cache: ['f32', 'bf16', 'f16'], activation: 'f32' },
   blockSize: 16,
+  batchTokens: 32,
   availability: async () => ({
     usable: true,
     detail: `plain TypeScript on Node ${process.versions.node}, one thread; every number takes four bytes`,

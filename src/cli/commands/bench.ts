@@ -1,9 +1,10 @@
 import { cpus } from 'node:os'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { type BenchRow, BUNDLED_MODEL, benchModel } from '../../index.js'
-import { addModelFlags, ids, integer } from '../flags.js'
+import { addModelFlags } from '../flags.js'
 import { modelName, withModel } from '../model.js'
 import { peakMemory, rounded, say, write, writeJson } from '../output.js'
+import { counts, wholeFrom } from '../values.js'
 
 interface Values extends Record<string, unknown> {
   model?: string
@@ -15,14 +16,18 @@ interface Values extends Record<string, unknown> {
 }
 
 export function benchCommand(): Command {
-  return addModelFlags(new Command('bench'))
+  return addModelFlags(new Command('bench'), { bundled: true })
     .description('prompt and decode throughput of a model on this machine, on random tokens')
-    .option('--prompts <lengths>', 'prompt lengths', ids, [32, 128])
-    .option('--batches <sizes>', 'sequences that decode together', ids, [1, 8])
-    .option('--new-tokens <count>', 'tokens that each sequence decodes', integer, 32)
-    .option('--repeats <count>', 'runs of each; the median counts', integer, 3)
+    .addOption(countsOption('--prompts <lengths>', 'prompt lengths', [32, 128]))
+    .addOption(countsOption('--batches <sizes>', 'sequences that decode together', [1, 8]))
+    .option('--new-tokens <count>', 'tokens that each sequence decodes', wholeFrom(1), 32)
+    .option('--repeats <count>', 'runs of each; the median counts', wholeFrom(1), 3)
     .option('--json', 'print one JSON object')
     .action(run)
+}
+
+function countsOption(flags: string, description: string, byDefault: readonly number[]): Option {
+  return new Option(flags, description).argParser(counts).default(byDefault, byDefault.join())
 }
 
 async function run(argument: string | undefined, values: Values): Promise<void> {

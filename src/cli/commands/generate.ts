@@ -1,36 +1,37 @@
-import { readFile } from 'node:fs/promises'
-import { buffer } from 'node:stream/consumers'
 import { Command } from 'commander'
-import { BUNDLED_MODEL, type LLM, type Part, type Prompt, type Result, WarplineError } from '../../index.js'
-import { addGenerationFlags, addModelFlags, collect, generateOptions, ids } from '../flags.js'
+import { BUNDLED_MODEL, type LLM, type Part, type Prompt, type Result } from '../../index.js'
+import { Exit, INTERRUPTED } from '../exit.js'
+import { addGenerationFlags, addModelFlags, checkOutput, generateOptions } from '../flags.js'
 import { abortOnInterrupt, modelName, withModel } from '../model.js'
 import { say, summaryLine, write, writeJson } from '../output.js'
+import { readText } from '../read-text.js'
 import { UsageError } from '../usage-error.js'
+import { collect, collectIds } from '../values.js'
 
 const OPENING = 'Once upon a time'
 
 interface Values extends Record<string, unknown> {
   model?: string
   prompt?: string[]
-  promptIds?: number[]
+  promptIds?: (readonly number[])[]
   promptFile?: string
   json?: boolean
 }
 
 export function generateCommand(): Command {
-  const command = new Command('generate').description(
-    'continue a text, streaming (the bundled story writer by default)',
-  )
-  return addGenerationFlags(addModelFlags(command))
-    .option('--prompt <text>', 'the text to continue (repeatable)', collect)
+  const command = new Command('generate').description('continue a text, streaming')
+  return addGenerationFlags(addModelFlags(command, { bundled: true }))
+    .option('--prompt <text>', `the text to continue (repeatable; default: "${OPENING}")`, collect)
     .option('--prompt-file <file>', 'read the prompt from a file, - for standard input')
-    .option('--prompt-ids <ids>', 'the prompt as token ids, like 5,17,3', ids)
+    .option('--prompt-ids <ids>', 'the prompt as token ids, like 5,17,3 (repeatable)', collectIds)
+    .option('--no-add-special-tokens', 'do not add BOS and its like to a text')
     .option('--json', 'print one JSON object instead of text')
     .action(run)
 }
 
 async function run(argument: string | undefined, values: Values): Promise<void> {
   const name = modelName(argument, values, BUNDLED_MODEL)
+  checkOutput(values)
   const prompts = await readPrompts(values)
   await withModel(name, values, async (llm) => {
     const interrupt = abortOnInterrupt()
@@ -41,6 +42,7 @@ async function run(argument: string | undefined, values: Values): Promise<void> 
       const results = await generation
       if (values.json) await writeJson(jsonOutput(results))
       say(summaryLine(results, `${llm.info.device} ${llm.info.dtype}`))
+      if (interrupt.signal.aborted) throw new Exit(INTERRUPTED)
     } finally {
       interrupt.dispose()
     }
@@ -50,24 +52,9 @@ async function run(argument: string | undefined, values: Values): Promise<void> 
 async function readPrompts(values: Values): Promise<Prompt[]> {
   const given = [values.prompt, values.promptFile, values.promptIds].filter((value) => value !== undefined)
   if (given.length > 1) throw new UsageError('give one of --prompt, --prompt-file and --prompt-ids')
-  if (values.promptIds) return [values.promptIds]
+  if (values.promptIds) return values.promptIds
   if (values.promptFile !== undefined) return [await readText(values.promptFile)]
   return values.prompt ?? [OPENING]
-}
-
-/** Strict UTF-8: a prompt with replacement characters would be a different prompt. */
-async function readText(path: string): Promise<string> {
-  let bytes: Uint8Array
-  try {
-    bytes = path === '-' ? await buffer(process.stdin) : await readFile(path)
-  } catch (error) {
-    throw new WarplineError('file-unreadable', `${path}: ${(error as Error).message}`, { cause: error })
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (error) {
-    throw new WarplineError('prompt-invalid', `${path} is not valid UTF-8; convert it first`, { cause: error })
-  }
 }
 
 /** The first choice streams as it comes; further ones follow whole, each under a heading on standard error. */

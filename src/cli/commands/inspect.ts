@@ -1,8 +1,10 @@
 import { Command } from 'commander'
-import { BUNDLED_MODEL, inspectModel, type ModelReport } from '../../index.js'
-import { addModelFlags, integer, loadOptions } from '../flags.js'
+import { BUNDLED_MODEL, type Cost, inspectModel, type ModelReport } from '../../index.js'
+import { formatQuantity, printOperations } from '../../program/print.js'
+import { addModelFlags, loadOptions } from '../flags.js'
 import { modelName } from '../model.js'
 import { progressBars, write, writeJson } from '../output.js'
+import { wholeFrom } from '../values.js'
 
 interface Values extends Record<string, unknown> {
   model?: string
@@ -14,12 +16,12 @@ interface Values extends Record<string, unknown> {
 }
 
 export function inspectCommand(): Command {
-  return addModelFlags(new Command('inspect'))
+  return addModelFlags(new Command('inspect'), { bundled: true })
     .description('what a model is, what it needs and how it decodes by default, without loading its weights')
     .option('--program', 'print the program with bytes and FLOPs of every operation')
-    .option('--tokens <count>', 'cost of a prompt of this length (default 128)', integer)
-    .option('--batch <count>', 'cost of a decode step of this many sequences (default 1)', integer)
-    .option('--context <tokens>', 'context length of that decode step (default: as the prompt)', integer)
+    .option('--tokens <count>', 'cost of a prompt of this length (default: 128)', wholeFrom(1))
+    .option('--batch <count>', 'cost of a decode step of this many sequences (default: 1)', wholeFrom(1))
+    .option('--context <tokens>', 'context length of that decode step (default: as the prompt)', wholeFrom(1))
     .option('--json', 'print one JSON object')
     .action(run)
 }
@@ -41,10 +43,10 @@ async function run(argument: string | undefined, values: Values): Promise<void> 
   if (values.json) return writeJson(values.program ? report : { ...report, program: undefined })
   await write(describe(report))
   if (values.program) {
-    await write(`\nprompt of ${report.shape.tokens} tokens\n${report.program.prompt}\n`)
-    await write(
-      `\ndecode step, batch ${report.shape.batch}, context ${report.shape.context}\n${report.program.decode}\n`,
-    )
+    await write(`\nprompt of ${report.shape.tokens} tokens\n${printOperations(report.program.prompt)}\n`)
+    const { batch, context } = report.shape
+    const decode = printOperations(report.program.decode)
+    await write(`\ndecode step, batch ${batch}, context ${context}\n${decode}\n`)
   }
 }
 
@@ -61,12 +63,16 @@ function describe(report: ModelReport): string {
     ['weights', `${report.weightBytes.toLocaleString('en')} bytes as ${report.dtype} on ${report.device}`],
     ['K/V cache', `${report.cacheBytesPerToken.toLocaleString('en')} bytes a token`],
     ['activations', `${report.activationBytesPerToken.toLocaleString('en')} bytes a token of a step`],
-    ['prompt', `${report.cost.prompt} for ${report.shape.tokens} tokens`],
-    ['decode', `${report.cost.decode} a step, batch ${report.shape.batch}, context ${report.shape.context}`],
+    ['prompt', `${costs(report.cost.prompt)} for ${report.shape.tokens} tokens`],
+    ['decode', `${costs(report.cost.decode)} a step, batch ${report.shape.batch}, context ${report.shape.context}`],
     ['generation defaults', JSON.stringify(report.generation)],
     ['not used of generation_config', report.ignoredGenerationFields.join(', ') || 'nothing'],
     ['chat template', report.chatTemplate ? 'yes' : 'no'],
   ]
   const width = Math.max(...rows.map(([label]) => label.length))
   return `${rows.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join('\n')}\n`
+}
+
+function costs({ bytesRead, bytesWritten, flops }: Cost): string {
+  return `${formatQuantity(bytesRead + bytesWritten, 'B')}, ${formatQuantity(flops, 'FLOP')}`
 }

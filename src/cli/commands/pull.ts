@@ -7,6 +7,7 @@ interface Values {
   model?: string
   revision?: string
   cacheDir?: string
+  offline?: boolean
   json?: boolean
 }
 
@@ -17,6 +18,7 @@ export function pullCommand(): Command {
     .option('--model <model>', 'the same, as a flag')
     .option('--revision <name>', 'branch, tag or commit')
     .option('--cache-dir <folder>', 'instead of the shared cache')
+    .option('--offline', 'download nothing: say where the cache holds the model')
     .option('--json', 'print one JSON object')
     .action(run)
 }
@@ -26,9 +28,9 @@ async function run(argument: string | undefined, values: Values): Promise<void> 
   const interrupt = abortOnInterrupt()
   const bars = progressBars()
   try {
-    const { revision, cacheDir } = values
+    const { revision, cacheDir, offline } = values
     const directory = await pull(name, {
-      ...{ revision, cacheDir, signal: interrupt.signal },
+      ...{ revision, cacheDir, offline, signal: interrupt.signal },
       onProgress: ({ done, total }) => bars.onProgress({ stage: 'pull', done, total }),
     })
     bars.stop()

@@ -21,9 +21,7 @@ export async function loadOnCpu(directory: string, options: CpuLoadOptions = {})
   const checkpoint = await openCheckpoint(directory)
   try {
     const spec = decoderSpec(checkpoint.config, (name) => checkpoint.tensors.has(name))
-    const program = optimize(
-      lower(spec, { blockSize, weightType, cacheType, activationType: storage.activation }),
-    )
+    const program = optimize(lower(spec, { blockSize, weightType, cacheType, activationType: storage.activation }))
     const cpuOptions: CpuOptions = {
       program,
       weights: checkpointReader(checkpoint),

@@ -1,0 +1,84 @@
+#include "arena.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+#if defined(__linux__) || defined(__APPLE__)
+#include <sys/mman.h>
+#define WL_MMAP 1
+#endif
+
+namespace warpline {
+namespace {
+
+constexpr size_t kLine = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
+
+size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+#if defined(WL_MMAP)
+// Maps a huge page more than asked for and gives back what is beyond the aligned part.
+void* map_huge(size_t bytes) {
+  const size_t wanted = round_up(bytes, kHugePage);
+  if (wanted < bytes || wanted + kHugePage < wanted) return nullptr;
+  void* mapped = mmap(nullptr, wanted + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  char* start = static_cast<char*>(mapped);
+  const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(start) % kHugePage) % kHugePage;
+  if (before) munmap(start, before);
+  if (before < kHugePage) munmap(start + before + wanted, kHugePage - before);
+#if defined(MADV_HUGEPAGE)
+  madvise(start + before, wanted, MADV_HUGEPAGE);
+#endif
+  return start + before;
+}
+#endif
+
+void* aligned(size_t bytes) {
+  const size_t wanted = round_up(bytes, kLine);
+  if (wanted < bytes) return nullptr;
+#if defined(_WIN32)
+  void* memory = _aligned_malloc(wanted, kLine);
+#else
+  void* memory = std::aligned_alloc(kLine, wanted);
+#endif
+  if (memory) std::memset(memory, 0, wanted);
+  return memory;
+}
+
+}  // namespace
+
+void* allocate(size_t bytes) {
+  if (bytes == 0) bytes = 1;
+#if defined(WL_MMAP)
+  if (bytes >= kHugePage) return map_huge(bytes);
+#endif
+  return aligned(bytes);
+}
+
+void release(void* memory, size_t bytes) {
+  if (!memory) return;
+#if defined(WL_MMAP)
+  if (bytes >= kHugePage) {
+    munmap(memory, round_up(bytes, kHugePage));
+    return;
+  }
+#endif
+#if defined(_WIN32)
+  _aligned_free(memory);
+#else
+  (void)bytes;
+  std::free(memory);
+#endif
+}
+
+bool Arena::reserve(size_t bytes) {
+  if (bytes <= bytes_) return true;
+  release(memory_, bytes_);
+  memory_ = allocate(bytes);
+  bytes_ = memory_ ? bytes : 0;
+  return memory_ != nullptr;
+}
+
+}  // namespace warpline

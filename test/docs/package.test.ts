@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+const ROOT = join(import.meta.dirname, '../..')
+
+interface Packed {
+  size: number
+  files: { path: string }[]
+}
+
+test('the published package holds what a user needs, and nothing else', () => {
+  const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
+  const [packed] = JSON.parse(output) as [Packed]
+  const paths = packed.files.map(({ path }) => path)
+  const needed = [
+    'package.json',
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    'dist/index.js',
+    'dist/index.d.ts',
+    'dist/cli/main.js',
+  ]
+  const model = [
+    'config.json',
+    'model.safetensors',
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'generation_config.json',
+  ]
+  for (const path of [...needed, ...model.map((file) => `models/warpline-stories/${file}`)]) {
+    assert.ok(paths.includes(path), `${path} is not published`)
+  }
+  const allowed = /^(dist|models|examples|docs)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
+  assert.deepEqual(
+    paths.filter((path) => !allowed.test(path)),
+    [],
+  )
+  assert.deepEqual(
+    paths.filter((path) => /\.tsbuildinfo$|\.test\.|\.warpline-ready$/.test(path)),
+    [],
+  )
+})
+
+test('the lock file holds no download addresses', () => {
+  assert.doesNotMatch(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'), /"resolved"|https?:\/\/registry/)
+})
