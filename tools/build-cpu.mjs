@@ -10,7 +10,7 @@
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -170,10 +170,13 @@ function digestOf(object) {
   return existsSync(`${object}.hash`) ? readFileSync(`${object}.hash`, 'utf8') : ''
 }
 
+/** Files appear whole: another build, or a process that has the library loaded, may be at work beside this one. */
 async function compile({ file, flags, object, digest }) {
+  const partial = `${object}.${process.pid}`
   try {
-    const { stderr } = await promisify(execFile)(compiler.name, [...flags, '-c', file, '-o', object])
+    const { stderr } = await promisify(execFile)(compiler.name, [...flags, '-c', file, '-o', partial])
     if (stderr) process.stderr.write(stderr)
+    renameSync(partial, object)
     writeFileSync(`${object}.hash`, digest)
   } catch (error) {
     process.stderr.write(error.stderr ?? '')
@@ -205,8 +208,10 @@ function checkSymbols(units) {
 function link(output, objects, extra) {
   const runtime = process.platform === 'darwin' || sanitize.length > 0 ? [] : ['-static-libstdc++', '-static-libgcc']
   const threads = process.platform === 'win32' ? [] : ['-pthread']
+  const partial = `${output}.${process.pid}`
   try {
-    execFileSync(compiler.name, ['-o', output, ...objects, ...extra, ...runtime, ...threads, ...sanitize])
+    execFileSync(compiler.name, ['-o', partial, ...objects, ...extra, ...runtime, ...threads, ...sanitize])
+    renameSync(partial, output)
   } catch {
     fail(1, 'linking-failed', `${relative(root, output)}: see above`)
   }

@@ -4,8 +4,8 @@
 // Life of a model: wl_level -> wl_packed_bytes, wl_allocate, wl_pack for each weight -> an array of wl_command written
 // once -> wl_pool_create -> for each step: fill a wl_step and the input buffers, wl_run -> wl_pool_destroy, wl_free.
 //
-// Threads: wl_pack and wl_unpack may run at once on disjoint rows; wl_run on one pool is serialised by a lock inside, so
-// that several models may share a pool. All else is safe from any thread. Nothing here throws or aborts.
+// Threads: wl_pack and wl_unpack may run at once on disjoint rows; wl_run on one pool is serialised by a lock inside,
+// so that several models may share a pool. All else is safe from any thread. Nothing here throws or aborts.
 #ifndef WARPLINE_CPU_ABI_H
 #define WARPLINE_CPU_ABI_H
 
@@ -69,8 +69,9 @@ WL_API int32_t wl_set_level(const char* name);
 
 // ---- Memory ---------------------------------------------------------------------------------------------------------
 
-// Zeroed memory aligned to 64 bytes (to 2 MiB and advised to huge pages from 2 MiB on); null when there is none left.
-// Pages are only taken from the system when they are first written.
+// Zeroed memory aligned to 64 bytes; null when there is none left. From 2 MiB on it is aligned to 2 MiB, advised to
+// huge pages, and only taken from the system as it is first written: many small matrices are better parts of one large
+// block.
 WL_API void* wl_allocate(size_t bytes);
 // `bytes` as given to wl_allocate; null is ignored.
 WL_API void wl_free(void* memory, size_t bytes);
@@ -83,10 +84,10 @@ typedef struct wl_pool wl_pool;
 WL_API int32_t wl_default_threads(void);
 
 // A pool of `threads` threads, the caller of wl_run being the first of them, so `threads - 1` are started. 0 stands for
-// wl_default_threads(). Where each thread can have a core of its own and no core is left over, threads are pinned one to
-// a core (the caller during wl_run only); with fewer threads the system places them, since two pools would otherwise
-// pile up on the same cores. Waiting threads spin for some microseconds, then yield, then sleep.
-// Null when threads cannot be started.
+// wl_default_threads(). Where each thread can have a core of its own and no core is left over, threads are pinned one
+// to a core (the caller during wl_run only); with fewer threads the system places them, since two pools would otherwise
+// pile up on the same cores. Waiting threads spin for some microseconds, then yield, then sleep. Null when threads
+// cannot be started.
 WL_API wl_pool* wl_pool_create(int32_t threads);
 WL_API void wl_pool_destroy(wl_pool* pool);
 WL_API int32_t wl_pool_threads(const wl_pool* pool);
@@ -124,8 +125,8 @@ WL_API int32_t wl_unpack(const wl_matrix* matrix, int64_t first, int64_t count, 
 
 // ---- Steps ----------------------------------------------------------------------------------------------------------
 
-// Sizes that change from step to step, in the order of SymbolicSize in src/program/buffer.ts. A command names the one that
-// gives its number of rows.
+// Sizes that change from step to step, in the order of SymbolicSize in src/program/buffer.ts. A command names the one
+// that gives its number of rows.
 typedef enum wl_size {
   WL_TOKENS = 0,
   WL_ROWS = 1,
@@ -144,8 +145,8 @@ typedef struct wl_step {
 struct wl_command; // commands.h
 
 // Runs commands[0 .. count) in order on all threads of the pool, each after the one before is complete. Returns 0 or a
-// wl_error, and then `failed`, if not null, holds the index of the command at fault (nothing after it has run; -1 where it
-// is no command's fault). `nanoseconds`, if not null, receives the time of each command. Commands are not written.
+// wl_error, and then `failed`, if not null, holds the index of the command at fault (nothing after it has run; -1 where
+// it is no command's fault). `nanoseconds`, if not null, receives the time of each command. Commands are not written.
 WL_API int32_t wl_run(wl_pool* pool, const struct wl_command* commands, int32_t count, const wl_step* step,
                       uint64_t* nanoseconds, int32_t* failed);
 

@@ -1,6 +1,6 @@
-// Commands: what TypeScript writes into native memory, once per program, and wl_run reads at each step. Every command is
-// 256 bytes: a head, then the parameters of its operation. Pointers are absolute; strides count elements, from one row to
-// the next. Activations are f32. Null stands for an operand that the operation goes without.
+// Commands: what TypeScript writes into native memory, once per program, and wl_run reads at each step. Every command
+// is 256 bytes: a head, then the parameters of its operation. Pointers are absolute; strides count elements, from one
+// row to the next. Activations are f32. Null stands for an operand that the operation goes without.
 //
 // To add an operation: an opcode, its parameter struct in the union, a kernel file in kernels/ that defines its
 // `Operation` (core/operation.h), a line in kernels/table.cc.
@@ -58,8 +58,9 @@ typedef struct wl_linear {
   int32_t reserved;
 } wl_linear;
 
-// out[t] = scale * table[ids[t] + id_offset] + position_table[positions[t] + position_offset]; where the id is -1 and there
-// are rows, rows[t] takes the table's place. out, rows [M, width], position_table [places, width], width = table.inputs.
+// out[t] = scale * table[ids[t] + id_offset] + position_table[positions[t] + position_offset]; where the id is -1 and
+// there are rows, rows[t] takes the table's place. out, rows [M, width], position_table [places, width], width =
+// table.inputs.
 typedef struct wl_embed {
   wl_matrix table;
   const int32_t* ids;
@@ -81,8 +82,8 @@ typedef enum wl_norm_kind {
 
 #define WL_MOST_ADDS 8
 
-// s = x + adds[0] + adds[1] + ..., left to right; sum = s; out = norm(s) * weight + bias. All [M, width] and [width]. `sum`
-// and `out` may be the same buffer as any operand.
+// s = x + adds[0] + adds[1] + ..., left to right; sum = s; out = norm(s) * weight + bias. All [M, width] and [width].
+// `sum` and `out` may be the same buffer as any operand.
 typedef struct wl_norm {
   const float* x;
   const float* adds[WL_MOST_ADDS];
@@ -104,9 +105,9 @@ typedef struct wl_add {
   int64_t width;
 } wl_add;
 
-// How far each token turns: out[t] = dim / 2 cosines, then as many sines, of positions[t] * frequencies, times scale. A step
-// computes it once for all layers. Where `lengths` is given and lengths[t] > original, the frequencies are those of base
-// theta * (factor * lengths[t] / original - (factor - 1)) ^ (dim / (dim - 2)).
+// How far each token turns: out[t] = dim / 2 cosines, then as many sines, of positions[t] * frequencies, times scale. A
+// step computes it once for all layers. Where `lengths` is given and lengths[t] > original, the frequencies are those
+// of base theta * (factor * lengths[t] / original - (factor - 1)) ^ (dim / (dim - 2)).
 typedef struct wl_turns {
   const float* frequencies; // [dim / 2]
   const int32_t* positions; // [M]
@@ -125,8 +126,8 @@ typedef enum wl_cache_type {
   WL_CACHE_F16 = 2
 } wl_cache_type;
 
-// q, k and v [M, heads * head_dim] and [M, kv_heads * head_dim], each with its stride; out [M, heads * head_dim]. Layout of
-// the caches: kernels/cache.h. slots [M]: block * block_size + place in the block.
+// q, k and v [M, heads * head_dim] and [M, kv_heads * head_dim], each with its stride; out [M, heads * head_dim].
+// Layout of the caches: kernels/cache.h. slots [M]: block * block_size + place in the block.
 typedef struct wl_qkv {
   const float* q;
   const float* k;
@@ -157,8 +158,8 @@ typedef struct wl_qkv {
   int32_t reserved;
 } wl_qkv;
 
-// q, out [M, heads * head_dim]. The step's SEQUENCES sequences own the tokens query_starts[s] .. query_starts[s + 1], the
-// last at position context_lengths[s] - 1; block_tables [sequences, the step's WIDTH].
+// q, out [M, heads * head_dim]. The step's SEQUENCES sequences own the tokens query_starts[s] .. query_starts[s + 1],
+// the last at position context_lengths[s] - 1; block_tables [sequences, the step's WIDTH].
 typedef struct wl_attention {
   const float* q;
   const void* key_cache;
@@ -180,8 +181,9 @@ typedef struct wl_attention {
   int32_t reserved;
 } wl_attention;
 
-// `router` [experts, hidden]; `up`, `down` describe the first expert's matrices, the others' `data` follow every up_bytes and
-// down_bytes. up.gated as in wl_linear. up_bias [experts, up.outputs], down_bias [experts, hidden]. x, out [M, hidden].
+// `router` [experts, hidden]; `up`, `down` describe the first expert's matrices, the others' `data` follow every
+// up_bytes and down_bytes. up.gated as in wl_linear. up_bias [experts, up.outputs], down_bias [experts, hidden]. x, out
+// [M, hidden].
 typedef struct wl_moe {
   wl_matrix router;
   wl_matrix up;
@@ -225,8 +227,8 @@ typedef enum wl_sampling_mode {
   WL_SCORE = 3
 } wl_sampling_mode;
 
-// What a row asks for, written by the host before the step: see SamplingRow in src/program/step.ts. Penalties and bans are
-// not known here: the host applies them to `processed`.
+// What a row asks for, written by the host before the step: see SamplingRow in src/program/step.ts. Penalties and bans
+// are not known here: the host applies them to `processed`.
 typedef struct wl_sampling {
   const float* processed; // [vocabulary] to draw from in place of the row's own logits; null: those
   int32_t* ids;           // the `top` likeliest, then the `candidates` best
@@ -241,7 +243,7 @@ typedef struct wl_sampling {
   int32_t top_k;
   int32_t top;
   int32_t candidates;
-  int32_t report; // 1: log-probability and rank of what is chosen (WL_DRAW), of target (WL_SCORE), of candidates (WL_BEAM)
+  int32_t report; // 1: log-probability and rank of the drawn token, of the target or of the candidates
   int32_t target;
 } wl_sampling;
 

@@ -2,13 +2,7 @@ import type { Communicator } from '../parallel/communicator.js'
 import type { DataType } from '../program/buffer.js'
 import type { Program } from '../program/program.js'
 import type { StepInputs, StepOutputs } from '../program/step.js'
-import type { WeightSource } from '../program/weight-source.js'
-
-/** Where weights come from, as float32; `weights/weight-reader.ts` reads checkpoints. */
-export interface WeightReader {
-  /** `count` rows of a stacked source from `first`, row-major; none at all only checks that the source can be read. */
-  readRows(source: WeightSource, first: number, count: number): Promise<Float32Array>
-}
+import type { WeightReader } from '../program/weight-source.js'
 
 export interface ExecutorOptions {
   readonly program: Program

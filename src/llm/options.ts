@@ -6,7 +6,10 @@ export type WeightType = 'auto' | 'f32' | 'f16' | 'bf16' | 'int8' | 'int4' | 'fp
 export interface LoadOptions {
   /** `auto` takes the fastest device that works here. */
   device?: 'auto' | 'cpu' | 'cuda' | 'reference'
-  /** Storage of the weights; `auto` takes what the device does best with what the checkpoint holds. */
+  /**
+   * Storage of the weights. `auto` gives no accuracy away: a 16-bit checkpoint keeps its own type (unless its config.json
+   * says float32), others take the device's most accurate. `int8` and `int4` are quantised while they are read.
+   */
   dtype?: WeightType
   /** Storage of keys and values; `auto` is the device's choice. */
   kvDtype?: 'auto' | 'f32' | 'f16' | 'bf16'

@@ -1,13 +1,6 @@
-import type { StepShape } from './cost.js'
-import { type BufferReport, describeProgram, type OperationReport } from './describe.js'
-import type { Program } from './program.js'
+import type { BufferReport, OperationReport } from './describe.js'
 
-/** The program as text, an operation a line: what it writes, what it reads, its constants, its bytes and FLOPs. */
-export function printProgram(program: Program, step: StepShape): string {
-  return printOperations(describeProgram(program, step))
-}
-
-/** The same of a program that was described already. */
+/** A program as text, an operation a line: what it writes, what it reads, its constants, its bytes and FLOPs. */
 export function printOperations(operations: readonly OperationReport[]): string {
   const rows = operations.map(cellsOf)
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? []

@@ -78,7 +78,8 @@ export function sourceShape(source: WeightSource): number[] {
   return [rows, ...first.shape.slice(1)]
 }
 
-/** Both read the same checkpoint elements in the same order (a tied head and its embedding, say). */
-export function sameSource(a: WeightSource, b: WeightSource): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
+/** Where weights come from, as float32; `weights/weight-reader.ts` reads checkpoints. */
+export interface WeightReader {
+  /** `count` rows of a stacked source from `first`, row-major; none at all only checks that the source can be read. */
+  readRows(source: WeightSource, first: number, count: number): Promise<Float32Array>
 }

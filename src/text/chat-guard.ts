@@ -153,6 +153,7 @@ function realign(text: string, unmarked: string, barriers: readonly number[], br
 
 /** Whether the template tests or cuts strings by this spelling. */
 function isSoughtBy(source: string, spelling: string): boolean {
+  if (!source.includes(spelling)) return false
   const quoted = ["'", '"'].map((quote) => quote + spelling + quote)
   return quoted.some((literal) => {
     const pattern = literal.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')

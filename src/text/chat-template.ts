@@ -86,12 +86,12 @@ function render(template: Template, variables: Variables, now: Date): string {
     return template.render(variables, now)
   } catch (error) {
     if (error instanceof TemplateRefusal) {
-      throw new WarplineError('chat-template-failed', `the chat template refuses the messages: ${error.message}`)
+      throw new WarplineError('chat-template-failed', `the chat template refuses the messages: ${short(error.message)}`)
     }
     const reason = error instanceof Error ? error.message : String(error)
     throw new WarplineError(
       'chat-template-failed',
-      `the chat template cannot be rendered with these messages: ${reason}; check that they have the fields it reads`,
+      `the chat template cannot be rendered with these messages: ${short(reason)}; check that they have the fields it reads`,
       { cause: error },
     )
   }
@@ -139,8 +139,13 @@ function compile(source: string): Template {
   } catch (error) {
     throw new WarplineError(
       'chat-template-failed',
-      `the chat template is not valid Jinja here: ${(error as Error).message}; correct chat_template in the checkpoint`,
+      `the chat template is not valid Jinja here: ${short((error as Error).message)}; correct chat_template in the checkpoint`,
       { cause: error },
     )
   }
+}
+
+/** A template's own words, or the library's, which quote it. */
+function short(message: string): string {
+  return message.length > 200 ? `${message.slice(0, 200)}…` : message
 }

@@ -5,9 +5,10 @@
  */
 import { z } from 'zod'
 import { fromByteCharacters } from './byte-alphabet.js'
+import { MAX_DECODED_GROWTH } from './limits.js'
 import { replaceStream } from './literal-replacer.js'
 import { compilePattern } from './patterns.js'
-import { type ComponentJson, fields, settings, unsupported } from './tokenizer-json.js'
+import { type ComponentJson, fields, invalidTokenizer, settings, unsupported } from './tokenizer-json.js'
 
 export interface Sink {
   push(token: string): void
@@ -17,6 +18,8 @@ export interface Sink {
 export interface DecoderStage {
   /** Whether all that leaves the stage is one token, of which a push brings the next part. */
   readonly fuses?: boolean
+  /** How many times longer a text may leave the stage than it came. Default: 1. */
+  readonly growth?: number
   /** Puts the stage before `next`. */
   attach(next: Sink): Sink
 }
@@ -31,10 +34,13 @@ const kinds: Record<string, Kind> = {
   Fuse: () => ({ fuses: true, attach: (next) => next }),
   Replace: (config, fused) => {
     const { pattern, content } = settings(z.object({ pattern: fields.pattern, content: fields.text }), config)
-    if (fused)
-      return 'String' in pattern ? { attach: (next) => replaceStream(pattern.String, content, next) } : undefined
+    const growth = 'String' in pattern ? replacementGrowth(pattern.String, content) : content.length + 1
+    if (fused) {
+      if (!('String' in pattern)) return undefined
+      return { growth, attach: (next) => replaceStream(pattern.String, content, next) }
+    }
     const sought = 'String' in pattern ? pattern.String : compilePattern(pattern)
-    return eachToken((token) => token.replaceAll(sought, () => content))
+    return eachToken((token) => token.replaceAll(sought, () => content), growth)
   },
   Strip: (config, fused) => {
     const count = z.number().int().min(0).max(1024)
@@ -50,11 +56,13 @@ const kinds: Record<string, Kind> = {
     })
     const { replacement, prepend_scheme: scheme, add_prefix_space: prefix } = settings(schema, config)
     const prepends = scheme === undefined || scheme === null ? prefix !== false : scheme !== 'never'
-    return fused ? undefined : eachToken((token, first) => token.replaceAll(replacement, first && prepends ? '' : ' '))
+    const spaced = (token: string, first: boolean) => token.replaceAll(replacement, first && prepends ? '' : ' ')
+    return fused ? undefined : eachToken(spaced, replacementGrowth(replacement, ' '))
   },
   BPEDecoder: (config, fused) => {
     const { suffix } = settings(z.object({ suffix: fields.text }), config)
-    return fused ? undefined : { attach: (next) => wordSuffix(suffix, next) }
+    const growth = replacementGrowth(suffix, ' ')
+    return fused ? undefined : { growth, attach: (next) => wordSuffix(suffix, next) }
   },
 }
 
@@ -62,10 +70,15 @@ const kinds: Record<string, Kind> = {
 export function createDecoder(config: ComponentJson | null | undefined): DecoderStage[] {
   if (config === null || config === undefined) return [eachToken((token, first) => (first ? token : ` ${token}`))]
   let fused = false
+  let growth = 1
   return flatten(config).map((part) => {
     const stage = Object.hasOwn(kinds, part.type) ? kinds[part.type]!(part, fused) : undefined
     if (stage === undefined) throw unsupported('decoder', part.type, Object.keys(kinds))
     fused ||= stage.fuses ?? false
+    growth *= stage.growth ?? 1
+    if (growth > MAX_DECODED_GROWTH) {
+      throw invalidTokenizer(`its decoder makes a text more than ${MAX_DECODED_GROWTH} times longer`)
+    }
     return stage
   })
 }
@@ -75,8 +88,13 @@ function flatten(config: ComponentJson): ComponentJson[] {
   return settings(z.object({ decoders: fields.parts }), config).decoders.flatMap(flatten)
 }
 
-function eachToken(transform: (token: string, first: boolean) => string): DecoderStage {
+function replacementGrowth(sought: string, content: string): number {
+  return sought === '' ? content.length + 1 : Math.max(1, content.length / sought.length)
+}
+
+function eachToken(transform: (token: string, first: boolean) => string, growth = 1): DecoderStage {
   return {
+    growth,
     attach: (next) => {
       let first = true
       return {

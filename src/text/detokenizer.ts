@@ -41,7 +41,8 @@ export class Detokenizer {
    */
   push(ids: number | Iterable<number>): string {
     if (typeof ids === 'number') this.#take(ids)
-    else for (const id of ids) this.#take(id)
+    else if (isIterable(ids)) for (const id of ids) this.#take(id)
+    else throw new WarplineError('token-id-invalid', 'token ids must come in an array or another iterable of numbers')
     return this.#drain()
   }
 
@@ -53,7 +54,7 @@ export class Detokenizer {
 
   #take(id: number): void {
     if (!Number.isInteger(id) || id < 0) {
-      throw new WarplineError('token-id-invalid', `${id} is no token id; ids are whole numbers from 0 on`)
+      throw new WarplineError('token-id-invalid', `${shown(id)} is no token id; ids are whole numbers from 0 on`)
     }
     if (this.#skipsSpecial && this.#tokens.isSpecial(id)) return
     const token = this.#tokens.tokenOf(id)
@@ -65,4 +66,13 @@ export class Detokenizer {
     this.#text = ''
     return text
   }
+}
+
+/** A string is an iterable too, but not of ids. */
+function isIterable(value: unknown): value is Iterable<number> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'boolean' || value == null ? String(value) : `a ${typeof value}`
 }

@@ -4,9 +4,11 @@
  */
 import { z } from 'zod'
 import { toByteCharacters } from './byte-alphabet.js'
+import { bounded, replaceBounded } from './growth.js'
 import { compilePattern } from './patterns.js'
 import { type ComponentJson, fields, settings, unsupported } from './tokenizer-json.js'
 
+/** Throws `text-too-long` where a text grows beyond all measure. */
 export type Normalizer = (text: string) => string
 
 const kinds: Record<string, (config: ComponentJson) => Normalizer> = {
@@ -23,9 +25,8 @@ const kinds: Record<string, (config: ComponentJson) => Normalizer> = {
   },
   Replace: (config) => {
     const { pattern, content } = settings(z.object({ pattern: fields.pattern, content: fields.text }), config)
-    if ('String' in pattern) return (text) => text.replaceAll(pattern.String, () => content)
-    const expression = compilePattern(pattern)
-    return (text) => text.replace(expression, () => content)
+    const sought = 'String' in pattern ? pattern.String : compilePattern(pattern)
+    return (text) => replaceBounded(text, sought, content)
   },
   Strip: (config) => {
     const schema = z.object({ strip_left: z.boolean(), strip_right: z.boolean() })
@@ -41,11 +42,12 @@ const kinds: Record<string, (config: ComponentJson) => Normalizer> = {
   Sequence: (config) => {
     const { normalizers } = settings(z.object({ normalizers: fields.parts }), config)
     const steps = normalizers.map(createNormalizer)
-    return (text) => steps.reduce((result, step) => step(result), text)
+    return (text) => steps.reduce((result, step) => bounded(step(result), text.length), text)
   },
 }
 
 export function createNormalizer(config: ComponentJson): Normalizer {
   if (!Object.hasOwn(kinds, config.type)) throw unsupported('normalizer', config.type, Object.keys(kinds))
-  return kinds[config.type]!(config)
+  const normalize = kinds[config.type]!(config)
+  return (text) => bounded(normalize(text), text.length)
 }

@@ -1,6 +1,7 @@
 /** Patterns of `tokenizer.json` as JavaScript finds them. */
 import * as library from '@huggingface/tokenizers'
 import { WarplineError } from '../errors.js'
+import { dangerOf } from './pattern-safety.js'
 import type { PatternJson } from './tokenizer-json.js'
 
 /** The one part of the library that is used; its own declarations lack file extensions, so that Node's resolution finds none. */
@@ -30,22 +31,42 @@ const quickForms = new Map([['\\s+$', '(?<!\\s)\\s+$']])
 
 /**
  * Compiles to a global regular expression. Checkpoints write their patterns for Oniguruma, which reads `\s`, `\w`, `^`,
- * nested classes and possessive quantifiers unlike JavaScript; the library knows how to say them here.
+ * nested classes and possessive quantifiers unlike JavaScript; the library knows how to say them here. A pattern that
+ * could take exponential time is refused; the worst that is left is quadratic in a run of like characters.
  */
 export function compilePattern(pattern: PatternJson): RegExp {
-  try {
-    const quick = 'Regex' in pattern ? { Regex: quickForms.get(pattern.Regex) ?? pattern.Regex } : pattern
-    const split = new SplitPreTokenizer({ type: 'Split', pattern: quick, behavior: 'Isolated', invert: false })
-    if (split.pattern !== null) return split.pattern
-  } catch (error) {
-    throw new WarplineError(
-      'tokenizer-unsupported',
-      `the tokenizer splits text by a regular expression that cannot be run here (${String(error)}); ` +
-        'pass token ids instead of text',
-      { cause: error },
-    )
+  const expression = translate(pattern)
+  if (expression === null) {
+    throw new WarplineError('tokenizer-invalid', 'tokenizer.json splits text by a pattern of an unknown kind')
   }
-  throw new WarplineError('tokenizer-invalid', 'tokenizer.json splits text by a pattern of an unknown kind')
+  const danger = dangerOf(expression.source)
+  if (danger !== undefined) throw unusable(pattern, `could take too long (${danger})`)
+  try {
+    // Compiled only when first used, for narrow and wide strings apart, and once more when used again.
+    for (const text of ['a', 'a', '\u4e00', '\u4e00']) text.search(expression)
+  } catch (error) {
+    throw unusable(pattern, 'cannot be run here', error)
+  }
+  return expression
+}
+
+function translate(pattern: PatternJson): RegExp | null {
+  const quick = 'Regex' in pattern ? { Regex: quickForms.get(pattern.Regex) ?? pattern.Regex } : pattern
+  try {
+    return new SplitPreTokenizer({ type: 'Split', pattern: quick, behavior: 'Isolated', invert: false }).pattern
+  } catch (error) {
+    throw unusable(pattern, 'cannot be run here', error)
+  }
+}
+
+function unusable(pattern: PatternJson, why: string, cause?: unknown): WarplineError {
+  const text = 'Regex' in pattern ? pattern.Regex : pattern.String
+  const shown = text.length > 120 ? `${text.slice(0, 120)}…` : text
+  return new WarplineError(
+    'tokenizer-unsupported',
+    `the tokenizer's regular expression ${JSON.stringify(shown)} ${why}; pass token ids instead of text`,
+    cause === undefined ? undefined : { cause },
+  )
 }
 
 /** Cuts all of `text` into matches and what lies between them. */

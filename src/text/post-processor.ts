@@ -1,6 +1,6 @@
 /** The tokens that go before and after every text (Hugging Face tokenizers 0.23, `processors`), for single texts. */
 import { z } from 'zod'
-import { type ComponentJson, fields, invalidModel, isTokenId, settings, unsupported } from './tokenizer-json.js'
+import { type ComponentJson, fields, invalidTokenizer, isTokenId, settings, unsupported } from './tokenizer-json.js'
 
 export interface Frame {
   before: readonly number[]
@@ -30,15 +30,16 @@ const kinds: Record<string, (config: ComponentJson) => Frame> = {
     let side = before
     for (const piece of single) {
       if ('Sequence' in piece) {
-        if (side === after) throw invalidModel('the post-processor writes the text twice')
+        if (side === after) throw invalidTokenizer('the post-processor writes the text twice')
         side = after
       } else {
         const known = idsByName.get(piece.SpecialToken.id)
-        if (known === undefined) throw invalidModel(`the post-processor has no id for ${piece.SpecialToken.id}`)
+        if (known === undefined)
+          throw invalidTokenizer(`the post-processor has no id for ${piece.SpecialToken.id.slice(0, 80)}`)
         side.push(...known.ids)
       }
     }
-    if (side === before) throw invalidModel('the post-processor leaves the text out')
+    if (side === before) throw invalidTokenizer('the post-processor leaves the text out')
     return checkedFrame({ before, after })
   },
   BertProcessing: (config) => classifierFrame(config),
@@ -66,7 +67,7 @@ function classifierFrame(config: ComponentJson): Frame {
 
 function checkedFrame(frame: Frame): Frame {
   for (const id of [...frame.before, ...frame.after]) {
-    if (!isTokenId(id)) throw invalidModel(`the post-processor adds the token id ${id}`)
+    if (!isTokenId(id)) throw invalidTokenizer(`the post-processor adds the token id ${id}`)
   }
   return frame
 }

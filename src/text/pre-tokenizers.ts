@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { toByteCharacters } from './byte-alphabet.js'
+import { checkGrowth, lengthOf } from './growth.js'
 import { compilePattern, type Span, spansOf } from './patterns.js'
 import { type ComponentJson, fields, settings, unsupported } from './tokenizer-json.js'
 
@@ -75,7 +76,17 @@ const kinds: Record<string, (config: ComponentJson) => PreTokenizer> = {
   Sequence: (config) => {
     const { pretokenizers } = settings(z.object({ pretokenizers: fields.parts }), config)
     const steps = pretokenizers.map(createPreTokenizer)
-    return (pieces, atTextStart) => steps.reduce<string[]>((result, step) => step(result, atTextStart), [...pieces])
+    return (pieces, atTextStart) => {
+      const length = lengthOf(pieces)
+      return steps.reduce<string[]>(
+        (result, step) => {
+          const words = step(result, atTextStart)
+          checkGrowth(lengthOf(words), length)
+          return words
+        },
+        [...pieces],
+      )
+    }
   },
 }
 

@@ -103,9 +103,13 @@ async function readJson(path: string, limit: number): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new WarplineError('tokenizer-invalid', `${path} is not JSON (${String(error)}); fetch the checkpoint again`, {
-      cause: error,
-    })
+    throw new WarplineError(
+      'tokenizer-invalid',
+      `${path} is not JSON (${String(error).slice(0, 200)}); fetch the checkpoint again`,
+      {
+        cause: error,
+      },
+    )
   }
 }
 

@@ -9,6 +9,7 @@ import {
   MAX_ADDED_TOKEN_LENGTH,
   MAX_ADDED_TOKENS,
   MAX_PATTERN_LENGTH,
+  MAX_STAGES,
   MAX_TOKEN_ID,
   MAX_TOKEN_LENGTH,
 } from './limits.js'
@@ -66,7 +67,25 @@ export const fields = {
 }
 
 export function parseTokenizerJson(value: unknown): TokenizerJson {
-  return parseWith(tokenizerJson, value, 'tokenizer.json')
+  const json = parseWith(tokenizerJson, value, 'tokenizer.json')
+  for (const kind of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder'] as const) {
+    if (countsTooMany(json[kind])) throw invalidTokenizer(`its ${kind} has more than ${MAX_STAGES} parts`)
+  }
+  return json
+}
+
+/** Sequences within sequences: few in each can be very many. */
+function countsTooMany(root: ComponentJson | null | undefined): boolean {
+  const parts: unknown[] = [root]
+  for (const part of parts) {
+    if (parts.length > MAX_STAGES) return true
+    if (typeof part !== 'object' || part === null) continue
+    for (const list of ['normalizers', 'pretokenizers', 'processors', 'decoders']) {
+      const inner = (part as Record<string, unknown>)[list]
+      if (Array.isArray(inner)) parts.push(...inner.slice(0, MAX_STAGES + 1))
+    }
+  }
+  return parts.length > MAX_STAGES
 }
 
 /** Reads a component's settings, naming the component in the error. */
@@ -81,19 +100,20 @@ export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unkno
   const where = issue.path.length > 0 ? ` at ${issue.path.map(String).join('.').slice(0, 200)}` : ''
   throw new WarplineError(
     'tokenizer-invalid',
-    `${what} is not valid${where}: ${issue.message}; fetch the checkpoint again`,
+    `${what} is not valid${where}: ${issue.message.slice(0, 200)}; fetch the checkpoint again`,
   )
 }
 
 /** `model.vocab` of a BPE model as a map, in the file's order. */
 export function readVocabulary(vocab: unknown): Map<string, number> {
   if (typeof vocab !== 'object' || vocab === null || Array.isArray(vocab)) {
-    throw invalidModel('model.vocab must be an object of token ids')
+    throw invalidTokenizer('model.vocab must be an object of token ids')
   }
   const vocabulary = new Map<string, number>()
   for (const [token, tokenId] of Object.entries(vocab)) {
-    if (!isTokenId(tokenId)) throw invalidModel(`model.vocab gives ${quoted(token)} the id ${String(tokenId)}`)
-    if (token.length > MAX_TOKEN_LENGTH) throw invalidModel('model.vocab holds a token longer than 65536 characters')
+    if (!isTokenId(tokenId)) throw invalidTokenizer(`model.vocab gives ${quoted(token)} the id ${String(tokenId)}`)
+    if (token.length > MAX_TOKEN_LENGTH)
+      throw invalidTokenizer('model.vocab holds a token longer than 65536 characters')
     vocabulary.set(token, tokenId)
   }
   return vocabulary
@@ -105,15 +125,16 @@ export function readMerges(
   vocabulary: ReadonlyMap<string, number>,
   continuingPrefix: string,
 ): [string, string][] {
-  if (!Array.isArray(merges)) throw invalidModel('model.merges must be a list')
+  if (!Array.isArray(merges)) throw invalidTokenizer('model.merges must be a list')
   return merges.map((merge: unknown, index) => {
     const parts = typeof merge === 'string' ? merge.split(' ') : merge
     if (!Array.isArray(parts) || parts.length !== 2 || typeof parts[0] !== 'string' || typeof parts[1] !== 'string') {
-      throw invalidModel(`model.merges[${index}] is not a pair of tokens`)
+      throw invalidTokenizer(`model.merges[${index}] is not a pair of tokens`)
     }
     const [left, right] = parts as [string, string]
     for (const token of [left, right, left + right.slice(continuingPrefix.length)]) {
-      if (!vocabulary.has(token)) throw invalidModel(`model.merges[${index}] needs ${quoted(token)}, which is no token`)
+      if (!vocabulary.has(token))
+        throw invalidTokenizer(`model.merges[${index}] needs ${quoted(token)}, which is no token`)
     }
     return [left, right]
   })
@@ -123,7 +144,7 @@ export function isTokenId(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_TOKEN_ID
 }
 
-export function invalidModel(message: string): WarplineError {
+export function invalidTokenizer(message: string): WarplineError {
   return new WarplineError('tokenizer-invalid', `tokenizer.json is not valid: ${message}; fetch the checkpoint again`)
 }
 

@@ -4,7 +4,7 @@ import type { BpeSpec } from './bpe.js'
 import type { DecoderStage } from './decoders.js'
 import { replaceStream } from './literal-replacer.js'
 import { readAddedTokensDecoder, type SpecialTokens, type TokenizerConfig } from './tokenizer-config.js'
-import { invalidModel, readMerges, readVocabulary, type TokenizerJson, unsupported } from './tokenizer-json.js'
+import { invalidTokenizer, readMerges, readVocabulary, type TokenizerJson, unsupported } from './tokenizer-json.js'
 
 /** The byte-pair encoding that `tokenizer.json` describes. */
 export function readModel(json: TokenizerJson): BpeSpec {
@@ -12,7 +12,7 @@ export function readModel(json: TokenizerJson): BpeSpec {
   const type = model.type ?? (Array.isArray(model.merges) ? 'BPE' : 'unnamed')
   if (type !== 'BPE') throw unsupported('model', type, ['BPE'])
   const vocabulary = readVocabulary(model.vocab)
-  if (vocabulary.size === 0) throw invalidModel('model.vocab is empty')
+  if (vocabulary.size === 0) throw invalidTokenizer('model.vocab is empty')
   const continuingPrefix = model.continuing_subword_prefix ?? ''
   return {
     vocabulary,

@@ -3,7 +3,8 @@ import { type AddedToken, AddedTokenMatcher } from './added-tokens.js'
 import { Bpe } from './bpe.js'
 import { createDecoder, type DecoderStage } from './decoders.js'
 import { type DecodeOptions, Detokenizer } from './detokenizer.js'
-import { MAX_TEXT_LENGTH } from './limits.js'
+import { checkGrowth } from './growth.js'
+import { MAX_ADDED_TOKEN_TEXT, MAX_TEXT_LENGTH } from './limits.js'
 import { createNormalizer, type Normalizer } from './normalizers.js'
 import { createFrame, type Frame } from './post-processor.js'
 import { createPreTokenizer, type PreTokenizer } from './pre-tokenizers.js'
@@ -16,7 +17,7 @@ import {
   type TokenizerConfig,
 } from './tokenizer-config.js'
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js'
-import { parseTokenizerJson, type TokenizerJson } from './tokenizer-json.js'
+import { invalidTokenizer, parseTokenizerJson, type TokenizerJson } from './tokenizer-json.js'
 import { cleanUp, collectAddedTokens, makesAny, readModel } from './tokenizer-parts.js'
 
 export interface EncodeOptions {
@@ -29,7 +30,7 @@ export interface EncodeOptions {
 /**
  * Text to token ids and back, exactly as Hugging Face tokenizers does it with the checkpoint's `tokenizer.json`.
  * Errors: `tokenizer-invalid` (a damaged or hostile file), `tokenizer-unsupported` (a kind of tokenizer Warpline has not got),
- * `tokenizer-unreadable`, `text-too-long`, `token-id-invalid`.
+ * `tokenizer-unreadable`, `text-too-long`, `prompt-invalid` (no text), `token-id-invalid`.
  */
 export class Tokenizer {
   /** Chat templates by name; the usual one is `default`. */
@@ -74,10 +75,17 @@ export class Tokenizer {
     try {
       return new Tokenizer(files)
     } catch (error) {
+      if (error instanceof WarplineError && error.code === 'text-too-long') {
+        throw invalidTokenizer('its normalizer makes added tokens too long')
+      }
       if (error instanceof WarplineError) throw error
-      throw new WarplineError('tokenizer-invalid', `the tokenizer's files cannot be used: ${String(error)}`, {
-        cause: error,
-      })
+      throw new WarplineError(
+        'tokenizer-invalid',
+        `the tokenizer's files cannot be used: ${String(error).slice(0, 200)}`,
+        {
+          cause: error,
+        },
+      )
     }
   }
 
@@ -100,7 +108,15 @@ export class Tokenizer {
     const normalize = json.normalizer ? createNormalizer(json.normalizer) : undefined
     const soughtAs = (token: AddedToken) => (token.normalized && normalize ? normalize(token.content) : token.content)
     // As in the reference, a token that is sought in normalized text also decodes to its normalized spelling.
-    for (const token of this.#added) this.#tokens[token.id] = soughtAs(token)
+    let spelled = 0
+    for (const token of this.#added) {
+      const spelling = soughtAs(token)
+      spelled += spelling.length
+      if (spelled > MAX_ADDED_TOKEN_TEXT) {
+        throw invalidTokenizer(`its added tokens have more than ${MAX_ADDED_TOKEN_TEXT} characters`)
+      }
+      this.#tokens[token.id] = spelling
+    }
     this.vocabSize = this.#tokens.length
 
     const normalized = this.#added.filter((token) => token.normalized)
@@ -121,6 +137,9 @@ export class Tokenizer {
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
+    if (typeof text !== 'string') {
+      throw new WarplineError('prompt-invalid', `a text to encode must be a string, not ${kindOf(text)}`)
+    }
     const ids: number[] = []
     if (options.addSpecialTokens !== false) ids.push(...this.#frame.before)
     if (options.allowSpecial !== false) {
@@ -238,6 +257,7 @@ export class Tokenizer {
         `the text has ${text.length} characters; at most ${MAX_TEXT_LENGTH} are encoded at once, so split it`,
       )
     }
+    let total = 0
     const wellFormed = text.replace(/\p{Surrogate}/gu, '\ufffd')
     for (const { start, end, token } of this.#inRawText.split(wellFormed, refuses)) {
       if (token !== undefined) {
@@ -246,6 +266,8 @@ export class Tokenizer {
       }
       const section = wellFormed.slice(start, end)
       const normalized = this.#normalize === undefined ? section : this.#normalize(section)
+      total += normalized.length
+      checkGrowth(total, text.length)
       if (this.#inNormalizedText === undefined) {
         this.#encodeWords(normalized, start === 0, out, model)
         continue
@@ -261,4 +283,8 @@ export class Tokenizer {
     if (text === '') return
     for (const word of this.#preTokenize([text], atTextStart)) model.encode(word, out)
   }
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
 }

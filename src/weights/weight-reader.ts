@@ -1,6 +1,5 @@
-import type { WeightReader } from '../backend/executor.js'
 import { nearestName, WarplineError } from '../errors.js'
-import type { TensorPart, WeightPart, WeightSource } from '../program/weight-source.js'
+import type { TensorPart, WeightPart, WeightReader, WeightSource } from '../program/weight-source.js'
 import type { ElementRange } from './safetensors.js'
 
 /** What reading needs of a checkpoint. */
@@ -11,6 +10,8 @@ export interface TensorSource {
 
 /** Rows closer together than this many times their own length are read in one piece with what lies between. */
 const SPAN_FACTOR = 4
+/** Elements of a cache line. */
+const TRANSPOSED_ROWS = 16
 
 /**
  * Reads weights from a checkpoint, row by row where it stores them so. A transposed tensor is read whole and kept until
@@ -55,9 +56,14 @@ class CheckpointWeights implements WeightReader {
   private async readTensor(part: TensorPart, first: number, count: number): Promise<Float32Array> {
     const stored = this.locate(part)
     if (!part.transposed && this.whole?.tensor !== part.tensor) this.whole = undefined
+    const runs = runsOf(part, first, count)
+    if (runs.length === 1 && isStoredSo(part, runs[0]!)) {
+      const range = { start: runs[0]!.first * stored.columns, length: count * stored.columns }
+      return this.checkpoint.readFloat32(part.tensor, range)
+    }
     const out = new Float32Array(count * columnsOf(part))
     let done = 0
-    for (const run of runsOf(part, first, count)) {
+    for (const run of runs) {
       const target = out.subarray(done * columnsOf(part), (done + run.count) * columnsOf(part))
       if (part.transposed) await this.readTransposed(part, stored, run, target)
       else await this.readStored(part, stored, run, target)
@@ -83,9 +89,13 @@ class CheckpointWeights implements WeightReader {
     }
     const values = await this.whole.values
     const { start = 0, length = stored.columns } = part.columns ?? {}
-    for (let c = 0; c < length; c++) {
-      const from = (start + c) * stored.rows + run.first
-      for (let r = 0; r < run.count; r++) out[r * length + c] = values[from + r * run.step]!
+    // Few rows at a time: each of them is written from its start to its end while its cache line is at hand.
+    for (let firstRow = 0; firstRow < run.count; firstRow += TRANSPOSED_ROWS) {
+      const end = Math.min(firstRow + TRANSPOSED_ROWS, run.count)
+      for (let c = 0; c < length; c++) {
+        const from = (start + c) * stored.rows + run.first
+        for (let r = firstRow; r < end; r++) out[r * length + c] = values[from + r * run.step]!
+      }
     }
   }
 
@@ -115,6 +125,11 @@ interface Run {
   readonly first: number
   readonly count: number
   readonly step: number
+}
+
+/** The rows stand in the file as they are wanted, one behind the other. */
+function isStoredSo(part: TensorPart, run: Run): boolean {
+  return !part.transposed && !part.columns && (run.step === 1 || run.count === 1)
 }
 
 function columnsOf(part: WeightPart): number {

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lower, REFERENCE_LOWERING } from '../../src/model/lower.js'
 import { promptShape } from '../../src/program/cost.js'
+import { describeProgram } from '../../src/program/describe.js'
 import { optimize } from '../../src/program/passes/optimize.js'
-import { formatQuantity, printProgram } from '../../src/program/print.js'
+import { formatQuantity, printOperations } from '../../src/program/print.js'
 import { randomModel } from '../support/random-model.js'
 
 const { spec } = randomModel({ layers: 1, rotary: { dim: 6, pairs: 'half' }, gated: true, kvHeads: 2 })
 const program = optimize(lower(spec, REFERENCE_LOWERING))
-const lines = printProgram(program, promptShape(10)).split('\n')
+const lines = printOperations(describeProgram(program, promptShape(10))).split('\n')
 
 test('every operation is a line that names it', () => {
   assert.equal(lines.length, program.operations.length)

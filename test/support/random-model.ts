@@ -1,4 +1,3 @@
-import type { WeightReader } from '../../src/backend/executor.js'
 import type {
   AttentionSpec,
   DecoderSpec,
@@ -9,7 +8,7 @@ import type {
   ResidualForm,
 } from '../../src/model/spec.js'
 import type { Activation } from '../../src/program/operation.js'
-import { tensor, type WeightSource } from '../../src/program/weight-source.js'
+import { tensor, type WeightReader, type WeightSource } from '../../src/program/weight-source.js'
 import { checkpointReader } from '../../src/weights/weight-reader.js'
 import { MemoryCheckpoint } from './memory-checkpoint.js'
 import { Random } from './random.js'

@@ -1,6 +1,7 @@
-import type { Executor, WeightReader } from '../../src/backend/executor.js'
+import type { Executor } from '../../src/backend/executor.js'
 import { createReferenceExecutor, type ReferenceOptions } from '../../src/backend/reference/executor.js'
 import type { Program } from '../../src/program/program.js'
+import type { WeightReader } from '../../src/program/weight-source.js'
 
 /** A reference executor with room for small tests, its activations poisoned before every step. */
 export function startReference(

@@ -104,3 +104,18 @@ test('templates get the special tokens, the time, and variables that win over bo
   assert.equal(renderChatPrompt(tokenizer, hi, { now, variables: { x: 1 } }), '<|im_start|><|im_end|>|2001|None|1')
   assert.equal(renderChatPrompt(tokenizer, hi, { now, variables: { eos_token: 'E' } }), '<|im_start|>E|2001|None|')
 })
+
+test('hostile templates are typed errors with short messages', () => {
+  for (const chat_template of [
+    "{{ raise_exception('x' * 1000000) }}",
+    "{{ ('x' * 60000000)[::-1] }}",
+    `{{ ${'x'.repeat(10_000)}('a') }}{{ 'x' | ${'y'.repeat(10_000)} }}`,
+    `{% ${'x'.repeat(10_000)} %}`,
+  ]) {
+    const tokenizer = tinyTokenizer('byte-level', { config: { chat_template } })
+    assert.throws(
+      () => renderChatPrompt(tokenizer, hi),
+      (error: Error & { code: string }) => error.code === 'chat-template-failed' && error.message.length < 500,
+    )
+  }
+})

@@ -288,3 +288,65 @@ for (const [name, config] of Object.entries({
     assert.throws(() => Tokenizer.fromFiles({ tokenizer: good, config }), { code: 'tokenizer-invalid' })
   })
 }
+
+const doubling = { type: 'Replace', pattern: { String: 'a' }, content: 'aa' }
+const times = (count: number, part: object) => Array.from({ length: count }, () => part)
+
+test('a normalizer that doubles the text at every stage is stopped', () => {
+  for (const pattern of [{ String: 'a' }, { Regex: 'a' }]) {
+    const normalizer = { type: 'Sequence', normalizers: times(60, { ...doubling, pattern }) }
+    const tokenizer = tinyTokenizer('byte-level', { parts: { normalizer, added_tokens: [] } })
+    assert.throws(() => tokenizer.encode('aa'), { code: 'text-too-long' })
+  }
+})
+
+test('what the sections between control tokens grow to counts together', () => {
+  const normalizer = { ...doubling, content: 'b'.repeat(2 ** 14) }
+  const tokenizer = tinyTokenizer('byte-level', { specials: ['<|x|>'], parts: { normalizer } })
+  assert.throws(() => tokenizer.encode('a<|x|>'.repeat(2000)), { code: 'text-too-long' })
+})
+
+test('added tokens that a normalizer makes long are a damaged file', () => {
+  const normalizer = { type: 'Sequence', normalizers: times(24, doubling) }
+  const added_tokens = [{ id: 5, content: 'a', special: false, normalized: true }]
+  assert.throws(() => Tokenizer.fromFiles({ tokenizer: { ...good, normalizer, added_tokens } }), {
+    code: 'tokenizer-invalid',
+  })
+})
+
+test('a pre-tokenizer that turns bytes into bytes at every stage is stopped', () => {
+  const pre_tokenizer = {
+    type: 'Sequence',
+    pretokenizers: times(60, { type: 'ByteLevel', add_prefix_space: true, use_regex: false }),
+  }
+  const tokenizer = tinyTokenizer('byte-level', { parts: { pre_tokenizer } })
+  assert.throws(() => tokenizer.encode('é'), { code: 'text-too-long' })
+})
+
+for (const [name, decoders] of Object.entries({
+  'doubling stages': times(60, doubling),
+  'an empty pattern': times(2, { ...doubling, pattern: { String: '' }, content: 'x'.repeat(100) }),
+  'doubling after fusing': [{ type: 'Fuse' }, ...times(60, doubling)],
+})) {
+  test(`a decoder that makes texts long is a damaged file: ${name}`, () => {
+    const decoder = { type: 'Sequence', decoders }
+    assert.throws(() => Tokenizer.fromFiles({ tokenizer: { ...good, decoder } }), { code: 'tokenizer-invalid' })
+  })
+}
+
+test('stages are counted over sequences within sequences', () => {
+  const inner = { type: 'Sequence', normalizers: times(9, { type: 'NFC' }) }
+  const normalizer = { type: 'Sequence', normalizers: times(9, inner) }
+  assert.throws(() => Tokenizer.fromFiles({ tokenizer: { ...good, normalizer } }), { code: 'tokenizer-invalid' })
+})
+
+test('what is no text, and what are no ids, are typed errors', () => {
+  const tokenizer = tinyTokenizer('byte-level')
+  for (const value of [undefined, null, 5, ['a'], {}]) {
+    assert.throws(() => tokenizer.encode(value as unknown as string), { code: 'prompt-invalid' })
+  }
+  for (const value of [undefined, null, 'ab', {}, [-1], [0.5], ['1'], [Number.NaN], [null], [Symbol('x')], [{}]]) {
+    assert.throws(() => tokenizer.decode(value as unknown as number[]), { code: 'token-id-invalid' })
+  }
+  assert.equal(tokenizer.decode([2 ** 30]), '')
+})

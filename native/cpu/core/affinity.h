@@ -6,8 +6,8 @@
 
 namespace warpline {
 
-// One processor of each physical core that the process' affinity mask allows, in ascending order; empty where the system
-// does not tell.
+// One processor of each physical core that the process' affinity mask allows, in ascending order; empty where the
+// system does not tell.
 std::vector<int> allowed_cores();
 
 // Threads worth using: see wl_default_threads.

@@ -6,6 +6,8 @@
 
 #if defined(__linux__) || defined(__APPLE__)
 #include <sys/mman.h>
+#include <unistd.h>
+
 #define WL_MMAP 1
 #endif
 
@@ -18,9 +20,12 @@ constexpr size_t kHugePage = size_t{2} << 20;
 size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 #if defined(WL_MMAP)
-// Maps a huge page more than asked for and gives back what is beyond the aligned part.
+size_t page_bytes() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+
+// Maps a huge page more than asked for and gives back what is beyond the aligned part. Only whole huge pages are
+// advised: the last, partial one would take memory that nobody asked for.
 void* map_huge(size_t bytes) {
-  const size_t wanted = round_up(bytes, kHugePage);
+  const size_t wanted = round_up(bytes, page_bytes());
   if (wanted < bytes || wanted + kHugePage < wanted) return nullptr;
   void* mapped = mmap(nullptr, wanted + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
@@ -29,7 +34,7 @@ void* map_huge(size_t bytes) {
   if (before) munmap(start, before);
   if (before < kHugePage) munmap(start + before + wanted, kHugePage - before);
 #if defined(MADV_HUGEPAGE)
-  madvise(start + before, wanted, MADV_HUGEPAGE);
+  madvise(start + before, wanted / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
   return start + before;
 }
@@ -61,7 +66,7 @@ void release(void* memory, size_t bytes) {
   if (!memory) return;
 #if defined(WL_MMAP)
   if (bytes >= kHugePage) {
-    munmap(memory, round_up(bytes, kHugePage));
+    munmap(memory, round_up(bytes, page_bytes()));
     return;
   }
 #endif

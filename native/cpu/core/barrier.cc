@@ -34,8 +34,8 @@ bool Epoch::spin(uint32_t seen) const {
   return false;
 }
 
-// A sleeper counts itself before it looks at the value; `advance` changes the value before it looks for sleepers. In one
-// total order (seq_cst) at least one of the two sees the other.
+// A sleeper counts itself before it looks at the value; `advance` changes the value before it looks for sleepers. In
+// one total order (seq_cst) at least one of the two sees the other.
 void Epoch::wait_beyond(uint32_t seen) {
   if (spin(seen)) return;
   std::unique_lock<std::mutex> lock(mutex_);

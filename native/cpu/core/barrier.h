@@ -1,6 +1,6 @@
 // A reusable barrier for the threads of a pool, and the waiting that pools share: spin, then yield, then sleep.
-// Spinning keeps a step's hundred or so meetings under a microsecond each; yielding hands a shared core to whoever needs
-// it; sleeping ends the waste when a peer is far behind. No spin is without bound.
+// Spinning keeps a step's hundred or so meetings under a microsecond each; yielding hands a shared core to whoever
+// needs it; sleeping ends the waste when a peer is far behind. No spin is without bound.
 #ifndef WARPLINE_CPU_BARRIER_H
 #define WARPLINE_CPU_BARRIER_H
 

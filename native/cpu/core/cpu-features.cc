@@ -52,11 +52,16 @@ bool has_avx512bf16() { return has_avx512() && all(cpuid(7, 1).eax, 1u << 5); }
 
 bool machine_runs(int level) {
   switch (level) {
-    case WL_PORTABLE: return true;
-    case WL_AVX2: return has_avx2();
-    case WL_AVX512: return has_avx512();
-    case WL_AVX512BF16: return has_avx512bf16();
-    default: return false;
+    case WL_PORTABLE:
+      return true;
+    case WL_AVX2:
+      return has_avx2();
+    case WL_AVX512:
+      return has_avx512();
+    case WL_AVX512BF16:
+      return has_avx512bf16();
+    default:
+      return false;
   }
 }
 

@@ -8,11 +8,21 @@
 
 // The build defines WL_HAS_<LEVEL> for each level that it compiles.
 namespace warpline {
-namespace portable { extern const Kernels kKernels; }
-namespace avx2 { extern const Kernels kKernels; }
-namespace avx512 { extern const Kernels kKernels; }
-namespace avx512bf16 { extern const Kernels kKernels; }
-namespace neon { extern const Kernels kKernels; }
+namespace portable {
+extern const Kernels kKernels;
+}
+namespace avx2 {
+extern const Kernels kKernels;
+}
+namespace avx512 {
+extern const Kernels kKernels;
+}
+namespace avx512bf16 {
+extern const Kernels kKernels;
+}
+namespace neon {
+extern const Kernels kKernels;
+}
 
 namespace {
 

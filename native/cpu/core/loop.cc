@@ -1,7 +1,7 @@
-// Work items claimed by their owners from the front and by others from the back. A thread's part of a loop is one 64-bit
-// word, so that a claim is one compare-and-swap: the loop's number, the first item left and the one past the last left.
-// Whoever comes first to a part sets it up: what it holds follows from the loop alone. Loops are counted from 1 in each run,
-// and a part that is at a later loop already has nothing left of this one.
+// Work items claimed by their owners from the front and by others from the back. A thread's part of a loop is one
+// 64-bit word, so that a claim is one compare-and-swap: the loop's number, the first item left and the one past the
+// last left. Whoever comes first to a part sets it up: what it holds follows from the loop alone. Loops are counted
+// from 1 in each run, and a part that is at a later loop already has nothing left of this one.
 #include "operation.h"
 #include "thread-pool.h"
 
@@ -12,9 +12,13 @@ namespace {
 constexpr int kBits = 22;
 constexpr uint64_t kMask = (uint64_t{1} << kBits) - 1;
 
-uint64_t part(uint32_t loop, uint64_t front, uint64_t back) { return uint64_t{loop} << (2 * kBits) | front << kBits | back; }
+uint64_t part(uint32_t loop, uint64_t front, uint64_t back) {
+  return uint64_t{loop} << (2 * kBits) | front << kBits | back;
+}
 
-Range share_of(int32_t thread, int32_t threads, int64_t items) { return {items * thread / threads, items * (thread + 1) / threads}; }
+Range share_of(int32_t thread, int32_t threads, int64_t items) {
+  return {items * thread / threads, items * (thread + 1) / threads};
+}
 
 }  // namespace
 

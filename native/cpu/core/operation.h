@@ -1,6 +1,6 @@
 // What an operation is to the runner, and what a running operation is given. Included by kernels, which are compiled
-// once a level: so there are declarations and plain data only, no inline function (but those always inlined) whose level the
-// linker would choose.
+// once a level: so there are declarations and plain data only, no inline function (but those always inlined) whose
+// level the linker would choose.
 #ifndef WARPLINE_CPU_OPERATION_H
 #define WARPLINE_CPU_OPERATION_H
 
@@ -33,9 +33,9 @@ struct Context {
   Range share(int64_t items) const;
 };
 
-// A parallel loop over work items that take long: each thread works through its share, front to back, and then takes what
-// others have not begun, from their backs, so that a thread whose core is taken away does not hold up the rest. All
-// threads must enter the same loops in the same order.
+// A parallel loop over work items that take long: each thread works through its share, front to back, and then takes
+// what others have not begun, from their backs, so that a thread whose core is taken away does not hold up the rest.
+// All threads must enter the same loops in the same order.
 //   for (Loop loop(context, items); loop.next();) work(loop.item());
 class Loop {
  public:

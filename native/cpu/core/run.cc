@@ -30,7 +30,9 @@ struct Run {
   int32_t failed = -1;  // of what is found before anything runs
 
   static constexpr int64_t kNone = int64_t{1} << 62;
-  void fail(int32_t command, int32_t error) { failure.store(int64_t{command} << 32 | error, std::memory_order_relaxed); }
+  void fail(int32_t command, int32_t error) {
+    failure.store(int64_t{command} << 32 | error, std::memory_order_relaxed);
+  }
   bool failed_at(int32_t command) const { return failure.load(std::memory_order_relaxed) >> 32 == command; }
 };
 
@@ -97,8 +99,7 @@ int32_t wl_run(wl_pool* pool, const wl_command* commands, int32_t count, const w
   run.pool = reinterpret_cast<ThreadPool*>(pool);
   if (failed) *failed = -1;
   if (!run.kernels) return WL_UNSUPPORTED_LEVEL;
-  const int32_t error = run.pool->run(
-      [](void* argument) { return prepare(*static_cast<Run*>(argument)); }, walk, &run);
+  const int32_t error = run.pool->run([](void* argument) { return prepare(*static_cast<Run*>(argument)); }, walk, &run);
   if (error) {
     if (failed) *failed = run.failed;
     return error;

@@ -7,8 +7,8 @@
 
 namespace warpline::WL_LEVEL {
 
-// A is a wl_activation. GELU's tanh form is x * sigmoid(2 u), since (1 + tanh(u)) / 2 = sigmoid(2 u) loses nothing where tanh
-// is close to -1.
+// A is a wl_activation. GELU's tanh form is x * sigmoid(2 u), since (1 + tanh(u)) / 2 = sigmoid(2 u) loses nothing
+// where tanh is close to -1.
 template <int A>
 WL_INLINE vf activate(vf x) {
   if constexpr (A == WL_RELU) return where_less(x, splat(0), splat(0), x);

@@ -1,5 +1,5 @@
-// out = x + y, element by element. Bound by memory: 12 bytes an element. Passes fuse it into norms and products wherever
-// they can.
+// out = x + y, element by element. Bound by memory: 12 bytes an element. Passes fuse it into norms and products
+// wherever they can.
 #include "../core/operation.h"
 #include "vectors.h"
 

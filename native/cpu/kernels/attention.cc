@@ -1,14 +1,14 @@
 // Causal attention of a ragged batch over the paged cache: see wl_attention in commands.h, cache.h for the layout, and
 // src/backend/reference/attention.ts for the definition.
 //
-// Prompts are bound by arithmetic, 4 * head_dim floating-point operations a query-key pair; decoding by reading keys and
-// values once. Both take tiles of keys in ascending order with the online softmax of Milakov & Gimelshein 2018 (as flash
-// attention, Dao et al. 2022, and flash decoding do): a row keeps the largest score so far, the total of its weights and
-// their sum of values, and scales them down when a tile brings a larger score.
+// Prompts are bound by arithmetic, 4 * head_dim floating-point operations a query-key pair; decoding by reading keys
+// and values once. Both take tiles of keys in ascending order with the online softmax of Milakov & Gimelshein 2018 (as
+// flash attention, Dao et al. 2022, and flash decoding do): a row keeps the largest score so far, the total of its
+// weights and their sum of values, and scales them down when a tile brings a larger score.
 //
-// The same bits for a token wherever it is computed: tiles begin at absolute positions (attention/tile.h), a tile's result
-// is complete before it joins the row's, and tiles join in ascending order, whether one thread walks over them or several
-// have computed them apart (attention/plan.h).
+// The same bits for a token wherever it is computed: tiles begin at absolute positions (attention/tile.h), a tile's
+// result is complete before it joins the row's, and tiles join in ascending order, whether one thread walks over them
+// or several have computed them apart (attention/plan.h).
 #include "attention/plan.h"
 
 #include "../core/operation.h"
@@ -24,16 +24,18 @@ struct State {
 
 WL_INLINE float exp_of(float x) {
   float lanes[kWidth];
-  store(lanes, exp(splat(x)));
+  store(lanes, exp_below_one(splat(x)));
   return lanes[0];
 }
 
 // acc, sums: [padded].
 void join(State& state, float* acc, const Softened& tile, const float* sums, int64_t padded) {
-  const float largest = tile.largest > state.largest ? tile.largest : state.largest;
-  const float keep = exp_of(state.largest - largest);
-  const float take = exp_of(tile.largest - largest);
-  state = {largest, fma(splat(tile.total), splat(take), splat(state.total * keep))[0]};
+  // Of the two, the one with the larger scores keeps its weights.
+  const float above = tile.largest - state.largest;
+  const float fall = exp_of(above > 0 ? -above : above);
+  const float keep = above > 0 ? fall : 1.0f;
+  const float take = above > 0 ? 1.0f : fall;
+  state = {above > 0 ? tile.largest : state.largest, state.total * keep + tile.total * take};
   for (int64_t i = 0; i < padded; i += kWidth) {
     store(acc + i, fma(load(sums + i), splat(take), load(acc + i) * splat(keep)));
   }
@@ -141,7 +143,9 @@ class Attending {
       case 1: attend_rows<Cache, 1>(rows, tile, bias, p_.head_dim, start, work.scores, softened, work.sums); return;
       case 2: attend_rows<Cache, 2>(rows, tile, bias, p_.head_dim, start, work.scores, softened, work.sums); return;
       case 3: attend_rows<Cache, 3>(rows, tile, bias, p_.head_dim, start, work.scores, softened, work.sums); return;
-      default: attend_rows<Cache, 4>(rows, tile, bias, p_.head_dim, start, work.scores, softened, work.sums);
+      case 4: attend_rows<Cache, 4>(rows, tile, bias, p_.head_dim, start, work.scores, softened, work.sums); return;
+      case 5: attend_rows<Cache, 5>(rows, tile, bias, p_.head_dim, start, work.scores, softened, work.sums); return;
+      default: attend_rows<Cache, kGroup>(rows, tile, bias, p_.head_dim, start, work.scores, softened, work.sums);
     }
   }
 
@@ -171,9 +175,8 @@ class Attending {
   const CacheShape shape_;
 };
 
-// What threads share: the number of the next item, the items, partial results; then each thread's work.
+// What threads share: the items and partial results; then each thread's work.
 struct Layout {
-  int64_t* next;
   Item* items;
   float* partials;
   float* work;
@@ -184,13 +187,12 @@ struct Layout {
   static int64_t partial_bytes(const Plan& plan) { return lines(plan.partials * 4); }
 
   static int64_t bytes(const Plan& plan, int64_t padded, int32_t threads) {
-    return kLine + item_bytes(plan) + partial_bytes(plan) + threads * Work::floats(padded) * 4;
+    return item_bytes(plan) + partial_bytes(plan) + threads * Work::floats(padded) * 4;
   }
   Layout(uint8_t* scratch, const Plan& plan)
-      : next(reinterpret_cast<int64_t*>(scratch)),
-        items(reinterpret_cast<Item*>(scratch + kLine)),
-        partials(reinterpret_cast<float*>(scratch + kLine + item_bytes(plan))),
-        work(reinterpret_cast<float*>(scratch + kLine + item_bytes(plan) + partial_bytes(plan))) {}
+      : items(reinterpret_cast<Item*>(scratch)),
+        partials(reinterpret_cast<float*>(scratch + item_bytes(plan))),
+        work(reinterpret_cast<float*>(scratch + item_bytes(plan) + partial_bytes(plan))) {}
 
   Work of(int32_t thread, int64_t padded) const {
     float* scores = work + thread * Work::floats(padded);
@@ -204,17 +206,12 @@ void run_items(const wl_command& command, const Context& context) {
   const wl_attention& p = command.attention;
   const Plan plan = plan_of(p, *context.step, context.threads);
   const Layout layout(context.scratch, plan);
-  if (context.thread == 0) {
-    write_items(p, context.step->size[WL_SEQUENCES], plan, layout.items);
-    *layout.next = 0;
-  }
+  if (context.thread == 0) write_items(p, context.step->size[WL_SEQUENCES], plan, layout.items);
   context.barrier();
   const Attending attending(p, *context.step);
   const Work work = layout.of(context.thread, attending.padded());
-  for (;;) {
-    const int64_t i = __atomic_fetch_add(layout.next, 1, __ATOMIC_RELAXED);
-    if (i >= plan.items) break;
-    attending.attend<Cache>(layout.items[i], work, layout.partials);
+  for (Loop loop(context, plan.items); loop.next();) {
+    attending.attend<Cache>(layout.items[loop.item()], work, layout.partials);
   }
   if (plan.partials == 0) return;
   context.barrier();

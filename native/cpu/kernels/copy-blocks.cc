@@ -1,5 +1,5 @@
-// Copy-on-write: before a step, blocks of every layer's caches are copied for sequences that part ways. Bound by memory.
-// No block is read and written by two copies of a step, so the order does not matter.
+// Copy-on-write: before a step, blocks of every layer's caches are copied for sequences that part ways. Bound by
+// memory. No block is read and written by two copies of a step, so the order does not matter.
 #include <string.h>
 
 #include "../core/operation.h"
@@ -15,7 +15,8 @@ int32_t run(const wl_command& command, const Context& context) {
     const wl_cache& cache = c.caches[i / copies];
     const int32_t* pair = c.pairs + i % copies * 2;
     uint8_t* blocks = static_cast<uint8_t*>(cache.data);
-    memcpy(blocks + pair[1] * cache.block_bytes, blocks + pair[0] * cache.block_bytes, static_cast<size_t>(cache.block_bytes));
+    const int64_t bytes = cache.block_bytes;
+    memcpy(blocks + pair[1] * bytes, blocks + pair[0] * bytes, static_cast<size_t>(bytes));
   }
   return WL_OK;
 }

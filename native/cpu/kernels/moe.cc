@@ -1,8 +1,8 @@
 // Mixture of experts (Shazeer et al. 2017; Jiang et al. 2024): see wl_moe in commands.h.
 //
-// Bound by reading the chosen experts' weights once a step. The rows of each expert are gathered side by side, so that an
-// expert is one product of the linear kernel over all of its tokens, and scattered back by token: a token's experts are
-// added in ascending order, so that its sum does not depend on who else chose them.
+// Bound by reading the chosen experts' weights once a step. The rows of each expert are gathered side by side, so that
+// an expert is one product of the linear kernel over all of its tokens, and scattered back by token: a token's experts
+// are added in ascending order, so that its sum does not depend on who else chose them.
 #include "linear/linear.h"
 #include "vectors.h"
 
@@ -86,7 +86,9 @@ void choose(const wl_moe& p, const float* probabilities, Share* shares) {
     total += static_cast<double>(probabilities[best]);
   }
   if (!p.renormalise) return;
-  for (int32_t k = 0; k < p.top_k; k++) shares[k].weight = static_cast<float>(static_cast<double>(shares[k].weight) / total);
+  for (int32_t k = 0; k < p.top_k; k++) {
+    shares[k].weight = static_cast<float>(static_cast<double>(shares[k].weight) / total);
+  }
 }
 
 // Where each expert's rows begin, and each share's row: tokens ascend within an expert.
@@ -157,7 +159,8 @@ int32_t run(const wl_command& command, const Context& context) {
   return WL_OK;
 }
 
-// Any number of a step's tokens may choose an expert, and a product of fewer rows may need more memory than one of many.
+// Any number of a step's tokens may choose an expert, and a product of fewer rows may need more memory than one of
+// many.
 size_t scratch(const wl_command& command, const wl_step& step, int32_t threads) {
   const wl_moe& p = command.moe;
   const int64_t tokens = rows_of(command, step);

@@ -1,8 +1,8 @@
 // One row normalised, for the norm operation and for norms over heads.
 //   layer (Ba et al. 2016): (x - mean) / sqrt(mean of (x - mean)^2 + epsilon) * weight + bias
 //   rms (Zhang & Sennrich 2019): x / sqrt(mean of x^2 + epsilon) * weight + bias
-// Memory is passed once: the row is in first-level cache when it is read again for the deviations, which a single sum of
-// squares would lose where the mean is large. Sums run in four vectors, joined in one fixed tree.
+// Memory is passed once: the row is in first-level cache when it is read again for the deviations, which a single sum
+// of squares would lose where the mean is large. Sums run in four vectors, joined in one fixed tree.
 #ifndef WARPLINE_NORM_ROW_H
 #define WARPLINE_NORM_ROW_H
 

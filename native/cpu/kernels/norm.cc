@@ -1,7 +1,7 @@
 // Layer and RMS norm of rows, with the residual additions that come before it fused in: see wl_norm in commands.h.
 //
-// Bound by memory: each operand is read once and each result written once, (2 + adds) * width * 4 bytes a row; whatever is
-// done to a row again is done in first-level cache.
+// Bound by memory: each operand is read once and each result written once, (2 + adds) * width * 4 bytes a row; whatever
+// is done to a row again is done in first-level cache.
 #include "norm-row.h"
 
 #include "../core/operation.h"

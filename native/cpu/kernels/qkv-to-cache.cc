@@ -2,8 +2,8 @@
 // written in place into the cache and q to `out`. See wl_qkv in commands.h; caches as in cache.h.
 //
 // Bound by memory: q, k and v are read once and written once. A key is scattered over its block, head_dim elements
-// block_size apart: the tokens of a block are written head by head, so that a head's part of it (4 KB) is filled while it is
-// in first-level cache.
+// block_size apart: the tokens of a block are written head by head, so that a head's part of it (4 KB) is filled while
+// it is in first-level cache.
 #include "../core/operation.h"
 #include "cache.h"
 #include "norm-row.h"

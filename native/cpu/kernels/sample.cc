@@ -1,8 +1,8 @@
 // From logits to tokens: see wl_sampling in commands.h; src/backend/reference/sample.ts is the definition.
 //
-// Bound by reading the row (200 KB for GPT-2) a few times from second-level cache: one pass for the largest, one for the
-// weights, and partial selections that look only at blocks whose largest value is large enough. No sort but of what is
-// reported. A row is one thread's, so that its sums have one order.
+// Bound by reading the row (200 KB for GPT-2) a few times from second-level cache: one pass for the largest, one for
+// the weights, and partial selections that look only at blocks whose largest value is large enough. No sort but of what
+// is reported. A row is one thread's, so that its sums have one order.
 //
 // What is not here: penalties, biases and bans touch few tokens by rules that would have to be written twice; the host
 // applies the reference's own code to a copy of such a row and has it drawn from by this kernel.
@@ -75,7 +75,7 @@ class Row {
     float floor = floor_of_best(work_.maxima, block_count(n_), wanted, work_.spare);
     const auto key = [shift](float value) { return static_cast<float>(static_cast<double>(value) - shift); };
     // Values a little below the floor may round to the same key.
-    if (shift != 0) floor -= (floor < 0 ? -floor : floor) * 1e-6f + static_cast<float>(shift < 0 ? -shift : shift) * 1e-6f;
+    if (shift != 0) floor -= 1e-6f * (__builtin_fabsf(floor) + static_cast<float>(__builtin_fabs(shift)));
     const int64_t count = collect(x_, n_, work_.maxima, floor, found);
     for (int64_t i = 0; i < count; i++) found[i].value = key(found[i].value);
     sort(found, count);
@@ -110,7 +110,8 @@ Work work_at(float* memory, int64_t n) {
 
 int32_t run(const wl_command& command, const Context& context) {
   const wl_sample& s = command.sample;
-  const Work work = work_at(reinterpret_cast<float*>(context.scratch) + context.thread * work_floats(s.vocabulary), s.vocabulary);
+  float* memory = reinterpret_cast<float*>(context.scratch) + context.thread * work_floats(s.vocabulary);
+  const Work work = work_at(memory, s.vocabulary);
   const Range rows = context.share(rows_of(command, *context.step));
   for (int64_t r = rows.first; r < rows.last; r++) {
     if (s.rows[r].mode == WL_SKIP) continue;

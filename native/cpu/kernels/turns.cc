@@ -1,6 +1,6 @@
-// Cosines and sines of rotary embedding (Su et al. 2021) for the tokens of a step: see wl_turns in commands.h. Every layer
-// reads them, so they are computed once a step, in double precision: positions reach far beyond where single precision
-// could reduce an angle. Bound by the C library's sine and cosine, about 20 ns each.
+// Cosines and sines of rotary embedding (Su et al. 2021) for the tokens of a step: see wl_turns in commands.h. Every
+// layer reads them, so they are computed once a step, in double precision: positions reach far beyond where single
+// precision could reduce an angle. Bound by the C library's sine and cosine, about 20 ns each.
 #include "../core/operation.h"
 
 namespace warpline::WL_LEVEL {

@@ -1,5 +1,5 @@
-// 128-bit vectors in the compilers' own vector types: NEON on arm64 and SSE2 on x86-64 without an intrinsic, but for NEON's
-// fused multiply-add. Slow where the machine has no vectors, right everywhere.
+// 128-bit vectors in the compilers' own vector types: NEON on arm64 and SSE2 on x86-64 without an intrinsic, but for
+// NEON's fused multiply-add. Slow where the machine has no vectors, right everywhere.
 #include <math.h>
 
 #if defined(__ARM_NEON)

@@ -1,6 +1,6 @@
 // exp, tanh, logistic sigmoid and the normal distribution on vectors, to about 2 units in the last place of f32; every
-// lane is computed alike, so a value's result does not depend on where in a vector it stands. Polynomials are minimax fits
-// (Lawson's algorithm, relative error) made for this file; errors measured by test/math.cc.
+// lane is computed alike, so a value's result does not depend on where in a vector it stands. Polynomials are minimax
+// fits (Lawson's algorithm, relative error) made for this file; errors measured by test/math.cc.
 #ifndef WARPLINE_SIMD_MATH_H
 #define WARPLINE_SIMD_MATH_H
 
@@ -51,9 +51,9 @@ WL_INLINE vf tanh(vf x) {
   return where_less(size, splat(0.625f), near, where_less(x, splat(0.0f), splat(0.0f) - far, far));
 }
 
-// The standard normal distribution function Phi(x) = erfc(-x / sqrt(2)) / 2, relative error 3e-7 also in the lower tail:
-// Phi(-|x|) = exp(-x^2 / 2) t Q(t), t = 1 / (1 + 0.3 |x|), Q's error 3e-9. The square's rounding error is put back, as it
-// would be multiplied by x^2 / 2 (where the level does not fuse, nothing is put back: 1e-5 at x = -12).
+// The standard normal distribution function Phi(x) = erfc(-x / sqrt(2)) / 2, relative error 3e-7 also in the lower
+// tail: Phi(-|x|) = exp(-x^2 / 2) t Q(t), t = 1 / (1 + 0.3 |x|), Q's error 3e-9. The square's rounding error is put
+// back, as it would be multiplied by x^2 / 2 (where the level does not fuse, nothing is put back: 1e-5 at x = -12).
 WL_INLINE vf normal_distribution(vf x) {
   const vf size = min(abs(x), splat(15.0f));
   const vf t = splat(1.0f) / fma(size, splat(0.3f), splat(1.0f));

@@ -1,7 +1,8 @@
-// Vectors of f32 and i32 in one vocabulary for every level; kernels are written once against it. `vf` and `vi` are GCC and
-// Clang vector types, so that + - * / (and & | ^ << >> on vi) work lane by lane; the level headers add what operators
-// cannot say. No function here treats the lanes of a short vector differently from those of a full one: `*_first` loads
-// and stores touch n lanes only, and the arithmetic in between is the same, so results do not depend on alignment to n.
+// Vectors of f32 and i32 in one vocabulary for every level; kernels are written once against it. `vf` and `vi` are GCC
+// and Clang vector types, so that + - * / (and & | ^ << >> on vi) work lane by lane; the level headers add what
+// operators cannot say. No function here treats the lanes of a short vector differently from those of a full one:
+// `*_first` loads and stores touch n lanes only, and the arithmetic in between is the same, so results do not depend on
+// alignment to n.
 //
 //   kWidth                          lanes
 //   splat(x), splat_int(i)          the same in all lanes

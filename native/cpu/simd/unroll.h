@@ -1,6 +1,6 @@
-// Loops over registers: `unrolled<N>([&](auto i) WL_INLINE_LAMBDA { ... a[i.value] ... })` calls its body for i = 0 .. N - 1
-// with the index a constant from the start, so that compilers keep small arrays of vectors in registers. (Loops that they
-// unroll themselves are unrolled too late for that: the arrays stay on the stack.)
+// Loops over registers: `unrolled<N>([&](auto i) WL_INLINE_LAMBDA { ... a[i.value] ... })` calls its body for i = 0 ..
+// N - 1 with the index a constant from the start, so that compilers keep small arrays of vectors in registers. (Loops
+// that they unroll themselves are unrolled too late for that: the arrays stay on the stack.)
 #ifndef WARPLINE_SIMD_UNROLL_H
 #define WARPLINE_SIMD_UNROLL_H
 

@@ -25,8 +25,8 @@ std::vector<float> apply(int32_t activation, const std::vector<float>& x) {
   return y;
 }
 
-// What multiplies a rounding error on its way into an exponent. GELU puts the error of its square back where the level has
-// fused multiply-adds; the tanh form's cubic and the quick form's product keep it.
+// What multiplies a rounding error on its way into an exponent. GELU puts the error of its square back where the level
+// has fused multiply-adds; the tanh form's cubic and the quick form's product keep it.
 double exponent_size(const std::string& level, int32_t activation, double x) {
   if (activation == WL_GELU) return level == "portable" ? 1 + x * x / 8 : 1;
   if (activation == WL_GELU_TANH) return 1 + std::fabs(x * x * x) / 50;
@@ -44,7 +44,8 @@ TEST("activations are accurate to a millionth of their value, tails included") {
       for (size_t i = 0; i < x.size(); i++) {
         const double exact = activate(activation, x[i]);
         const double smallest = 1e-30;  // below it exp's argument is near its end
-        const double error = std::fabs(y[i] - exact) / (std::fabs(exact) + smallest) / exponent_size(level, activation, x[i]);
+        const double error =
+            std::fabs(y[i] - exact) / (std::fabs(exact) + smallest) / exponent_size(level, activation, x[i]);
         if (error > worst) worst = error, at = x[i];
       }
       CHECK(worst < 1e-6, "%s activation %d at %g: %g", level, activation, at, worst);
@@ -58,7 +59,8 @@ TEST("activations keep NaN and saturate at the infinities") {
     for (int32_t activation = 0; activation < WL_ACTIVATIONS; activation++) {
       const std::vector<float> y = apply(activation, {std::nanf(""), infinity});
       CHECK(std::isnan(y[0]), "%s activation %d hides a NaN", level, activation);
-      CHECK(y[1] == (activation == WL_TANH ? 1 : infinity), "%s activation %d of Infinity: %g", level, activation, y[1]);
+      CHECK(y[1] == (activation == WL_TANH ? 1 : infinity), "%s activation %d of Infinity: %g", level, activation,
+            y[1]);
     }
   });
 }

@@ -28,13 +28,13 @@ struct Register {
 
 #define WL_JOIN_(a, b) a##b
 #define WL_JOIN(a, b) WL_JOIN_(a, b)
-#define TEST(name)                                                                    \
-  static void WL_JOIN(test_, __LINE__)();                                             \
+#define TEST(name)                                                                                      \
+  static void WL_JOIN(test_, __LINE__)();                                                               \
   static const ::warpline::test::Register WL_JOIN(register_, __LINE__)(name, WL_JOIN(test_, __LINE__)); \
   static void WL_JOIN(test_, __LINE__)()
 
-#define CHECK(condition, ...)                                                 \
-  do {                                                                        \
+#define CHECK(condition, ...)                                                  \
+  do {                                                                         \
     if (!(condition)) ::warpline::test::fail(__FILE__, __LINE__, __VA_ARGS__); \
   } while (0)
 

@@ -1,5 +1,5 @@
-// The matrix product against sums in double precision, at every level and storage, on odd shapes; and its promise that a
-// row's bits depend on nothing but the row.
+// The matrix product against sums in double precision, at every level and storage, on odd shapes; and its promise that
+// a row's bits depend on nothing but the row.
 #include <cmath>
 #include <cstring>
 
@@ -15,7 +15,7 @@ struct Shape {
   int32_t rows, outputs, inputs;
 };
 
-const Shape kShapes[] = {{1, 1, 1},    {1, 33, 7},   {2, 31, 64},   {3, 65, 129},  {4, 96, 300},
+const Shape kShapes[] = {{1, 1, 1},    {1, 33, 7},   {2, 31, 64},   {3, 65, 129},   {4, 96, 300},
                          {7, 17, 255}, {13, 40, 80}, {15, 70, 513}, {29, 50, 1031}, {63, 130, 100}};
 
 // The rounding of f32 sums: a chain of n additions errs by at most n units of 2^-24, and far less on random signs.
@@ -36,8 +36,8 @@ void compare(const char* level, int32_t storage, const Shape& shape) {
       const Sum sum = dot(m, seen, r, n);
       const double y = out[r * stride + n];
       CHECK(std::fabs(y - sum.value) <= tolerance(sum, shape.inputs), "%s %s %dx%dx%d [%d, %d]: %g, not %g", level,
-            kStorageNames[storage], shape.rows, shape.outputs, shape.inputs, static_cast<int>(r), static_cast<int>(n), y,
-            sum.value);
+            kStorageNames[storage], shape.rows, shape.outputs, shape.inputs, static_cast<int>(r), static_cast<int>(n),
+            y, sum.value);
     }
     for (int64_t n = shape.outputs; n < stride; n++) CHECK(std::isnan(out[r * stride + n]), "writes past its row");
   }
@@ -82,16 +82,18 @@ TEST("bias, activation, gate, multiply and residual follow the product in their 
         const Matrix m = make_matrix(WL_F32, outputs, inputs, gated, 7);
         const Operands operands = make_operands(rows, outputs, inputs, width);
         std::vector<float> out(rows * width, kPoison);
-        wl_command command = with_epilogue(linear_command(m, operands.x.data(), out.data(), width), operands, width, gated);
+        wl_command command =
+            with_epilogue(linear_command(m, operands.x.data(), out.data(), width), operands, width, gated);
         command.linear.activation = activation;
         CHECK(Pool(2).run(command, rows) == WL_OK, "runs");
         for (int64_t r = 0; r < rows; r++) {
           for (int64_t n = 0; n < width; n++) {
             double y = activate(activation, dot(m, operands.x, r, n).value + operands.bias[n]);
-            y *= gated ? dot(m, operands.x, r, n + width).value + operands.bias[n + width] : operands.multiply[r * width + n];
+            y *= gated ? dot(m, operands.x, r, n + width).value + operands.bias[n + width]
+                       : operands.multiply[r * width + n];
             y += operands.residual[r * width + n];
-            CHECK(std::fabs(out[r * width + n] - y) <= 1e-5 * (1 + std::fabs(y)), "%s activation %d%s: %g, not %g", level,
-                  activation, gated ? " gated" : "", out[r * width + n], y);
+            CHECK(std::fabs(out[r * width + n] - y) <= 1e-5 * (1 + std::fabs(y)), "%s activation %d%s: %g, not %g",
+                  level, activation, gated ? " gated" : "", out[r * width + n], y);
           }
         }
       }
@@ -138,7 +140,8 @@ void check_invariance(const char* level, int32_t storage, bool gated, int32_t in
   one.run(command, rows);
   for (const Pool* pool : {&one, &two, &five}) {
     for (int64_t r = 0; r < rows; r++) {
-      CHECK(same_alone(*pool, command, r, 1, width), "%s %s: row %d alone differs", level, kStorageNames[storage], (int)r);
+      CHECK(same_alone(*pool, command, r, 1, width), "%s %s: row %d alone differs", level, kStorageNames[storage],
+            (int)r);
     }
     for (int32_t count : {2, 3, 8, 14, 15, 33, 64}) {
       CHECK(same_alone(*pool, command, 3, count, width), "%s %s: %d rows differ", level, kStorageNames[storage], count);

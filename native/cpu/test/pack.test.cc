@@ -56,7 +56,8 @@ double gguf_error(const Matrix& m, int levels) {
       const float exact = levels == 127 ? std::fabs(extreme) / 127 : extreme / -8;
       const float scale = round_to_f16(exact);
       for (int i = 0; i < 32; i++) {
-        const double code = levels == 127 ? std::nearbyint(w[i] / exact) : std::min(15.0, std::floor(w[i] / exact + 8.5)) - 8;
+        const double code =
+            levels == 127 ? std::nearbyint(w[i] / exact) : std::min(15.0, std::floor(w[i] / exact + 8.5)) - 8;
         error += std::pow(code * scale - w[i], 2);
         size += std::pow(double{w[i]}, 2);
       }
@@ -71,9 +72,11 @@ TEST("groups of 32 are at least as accurate as GGUF's Q8_0 and Q4_0") {
     const Matrix four = make_matrix(WL_INT4_G32, 96, 1024, false, 3);
     const double q8 = gguf_error(eight, 127), q4 = gguf_error(four, 8);
     if (std::strcmp(level, "portable") == 0) {
-      std::printf("  relative errors: int8 channel %.5f, group 32 %.5f (Q8_0 %.5f); int4 group 32 %.4f (Q4_0 %.4f), group 128 %.4f\n",
-                  relative_error(make_matrix(WL_INT8, 96, 1024, false, 4)), relative_error(eight), q8,
-                  relative_error(four), q4, relative_error(make_matrix(WL_INT4_G128, 96, 1024, false, 5)));
+      std::printf(
+          "  relative errors: int8 channel %.5f, group 32 %.5f (Q8_0 %.5f); int4 group 32 %.4f (Q4_0 %.4f), group 128 "
+          "%.4f\n",
+          relative_error(make_matrix(WL_INT8, 96, 1024, false, 4)), relative_error(eight), q8, relative_error(four), q4,
+          relative_error(make_matrix(WL_INT4_G128, 96, 1024, false, 5)));
     }
     CHECK(relative_error(eight) <= q8, "%s: %g against %g", level, relative_error(eight), q8);
     CHECK(relative_error(four) <= q4, "%s: %g against %g", level, relative_error(four), q4);
@@ -100,7 +103,8 @@ TEST("a matrix of zeros packs to zeros, and huge or tiny weights keep their prec
 }
 
 TEST("impossible matrices are refused") {
-  const wl_matrix bad[] = {{nullptr, 0, 4, WL_F32, 0}, {nullptr, 4, -1, WL_F32, 0}, {nullptr, 4, 4, 99, 0}, {nullptr, 5, 4, WL_F32, 1}};
+  const wl_matrix bad[] = {
+      {nullptr, 0, 4, WL_F32, 0}, {nullptr, 4, -1, WL_F32, 0}, {nullptr, 4, 4, 99, 0}, {nullptr, 5, 4, WL_F32, 1}};
   for (const wl_matrix& m : bad) CHECK(wl_packed_bytes(&m) == 0, "%d x %d", m.outputs, m.inputs);
   const Matrix m = make_matrix(WL_F32, 4, 4, false, 7);
   CHECK(wl_pack(&m.packed, 2, 3, m.given.data()) == WL_BAD_MATRIX, "rows past the end");

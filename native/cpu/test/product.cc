@@ -60,14 +60,22 @@ std::vector<float> seen_by_kernel(const Matrix& matrix, const std::vector<float>
 double activate(int32_t activation, double x) {
   const auto sigmoid = [](double v) { return 1 / (1 + std::exp(-v)); };
   switch (activation) {
-    case WL_RELU: return std::max(x, 0.0);
-    case WL_RELU2: return x > 0 ? x * x : 0;
-    case WL_GELU: return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
-    case WL_GELU_TANH: return x * sigmoid(2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x));
-    case WL_GELU_QUICK: return x * sigmoid(1.702 * x);
-    case WL_SILU: return x * sigmoid(x);
-    case WL_TANH: return std::tanh(x);
-    default: return x;
+    case WL_RELU:
+      return std::max(x, 0.0);
+    case WL_RELU2:
+      return x > 0 ? x * x : 0;
+    case WL_GELU:
+      return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
+    case WL_GELU_TANH:
+      return x * sigmoid(2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x));
+    case WL_GELU_QUICK:
+      return x * sigmoid(1.702 * x);
+    case WL_SILU:
+      return x * sigmoid(x);
+    case WL_TANH:
+      return std::tanh(x);
+    default:
+      return x;
   }
 }
 

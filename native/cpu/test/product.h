@@ -8,7 +8,8 @@
 
 namespace warpline::test {
 
-inline const char* const kStorageNames[WL_STORAGES] = {"f32", "bf16", "f16", "int8", "int8-g32", "int4-g32", "int4-g128"};
+inline const char* const kStorageNames[WL_STORAGES] = {"f32",      "bf16",     "f16",      "int8",
+                                                       "int8-g32", "int4-g32", "int4-g128"};
 
 struct Matrix {
   wl_matrix packed;

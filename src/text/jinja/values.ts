@@ -4,6 +4,7 @@
  * `['a']`; a model was trained on the latter.
  */
 import * as library from '@huggingface/jinja'
+import { spendCharacters, spendItems, spendSteps, spendText } from './budget.js'
 
 export interface Value {
   readonly type: string
@@ -12,6 +13,8 @@ export interface Value {
 }
 
 export interface Scope {
+  readonly variables: ReadonlyMap<string, Value>
+  readonly parent?: Scope | undefined
   setVariable(name: string, value: Value): void
 }
 
@@ -27,12 +30,13 @@ export function toValue(value: unknown): Value {
 
 const ArrayValue = toValue([]).constructor as new (items: Value[]) => Value
 const FloatValue = toValue(0.5).constructor as new (value: number) => Value
+const StringValue = toValue('').constructor as new (value: string) => Value
 const IntegerValue = toValue(1).constructor as new (value: number) => Value
 
 export const list = (items: Value[]): Value => new ArrayValue(items)
 export const float = (value: number): Value => new FloatValue(value)
 export const integer = (value: number): Value => new IntegerValue(value)
-export const string = (value: string): Value => toValue(value)
+export const string = (value: string): Value => new StringValue(value)
 export const boolean = (value: boolean): Value => toValue(value)
 
 export function isString(value: Value): value is Value & { value: string } {
@@ -62,6 +66,13 @@ export function str(value: Value): string {
 
 /** `repr(value)`. */
 export function repr(value: Value): string {
+  const text = reprOf(value)
+  spendText(text.length)
+  return text
+}
+
+function reprOf(value: Value): string {
+  spendSteps(1)
   switch (value.type) {
     case 'StringValue':
       return quoted(value.value as string)
@@ -101,16 +112,22 @@ export interface JsonOptions {
 
 /** `json.dumps(value, ...)` as transformers gives it to templates: nothing but ASCII control characters is escaped. */
 export function toJson(value: Value, options: JsonOptions = {}, depth = 0): string {
+  spendItems(1)
   const { indent, ensureAscii = false, sortKeys = false } = options
   const [itemSeparator, keySeparator] = options.separators ?? [indent === undefined ? ', ' : ',', ': ']
   const unit = typeof indent === 'number' ? ' '.repeat(Math.min(Math.max(indent, 0), 64)) : indent
   const enclose = (open: string, items: string[], close: string) => {
+    const content = items.reduce((sum, item) => sum + item.length + itemSeparator.length, 2)
+    spendText(content + (items.length + 2) * (depth + 2) * (unit?.length ?? 0))
     if (items.length === 0 || unit === undefined) return open + items.join(itemSeparator) + close
     const outer = `\n${unit.repeat(depth)}`
     const inner = outer + unit
     return open + inner + items.join(itemSeparator + inner) + outer + close
   }
-  const text = (content: string) => (ensureAscii ? escaped(JSON.stringify(content)) : JSON.stringify(content))
+  const text = (content: string) => {
+    spendText(6 * content.length)
+    return ensureAscii ? escaped(JSON.stringify(content)) : JSON.stringify(content)
+  }
   if (isString(value)) return text(value.value)
   if (isList(value))
     return enclose(
@@ -131,6 +148,7 @@ export function toJson(value: Value, options: JsonOptions = {}, depth = 0): stri
 
 /** Python's `==`. */
 export function equal(a: Value, b: Value): boolean {
+  spendSteps(1)
   const [left, right] = [asNumber(a), asNumber(b)]
   if (left !== undefined || right !== undefined) return left === right
   if (isList(a) && isList(b)) {
@@ -143,10 +161,13 @@ export function equal(a: Value, b: Value): boolean {
     const same = ([key, item]: [string, Value]) => other.has(key) && equal(item, other.get(key)!)
     return a.value.size === other.size && [...a.value].every(same)
   }
+  if (isString(a) && isString(b) && a.value.length === b.value.length) spendCharacters(a.value.length)
   return a.type === b.type && a.value === b.value
 }
 
 function wholeNumber(value: number): string {
+  if (Number.isSafeInteger(value)) return String(value === 0 ? 0 : value)
+  spendSteps(10)
   return Number.isInteger(value) ? BigInt(value).toString() : String(value)
 }
 
@@ -172,6 +193,9 @@ function positional(mantissa: string, power: number): string {
 
 function quoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'"
+  spendText(text.length)
+  if (/^[ -&(-[\]-~]*$/.test(text)) return quote + text + quote
+  spendSteps(text.length)
   let result = quote
   for (const character of text) {
     const code = character.codePointAt(0)!

@@ -1,8 +1,9 @@
-import type { Backend, StorageTypes, WeightReader } from '../../../src/backend/executor.js'
+import type { Backend, StorageTypes } from '../../../src/backend/executor.js'
 import type { DataType } from '../../../src/program/buffer.js'
 import type { OperationKind } from '../../../src/program/operation.js'
 import type { Program } from '../../../src/program/program.js'
 import type { SampledRow, StepInputs } from '../../../src/program/step.js'
+import type { WeightReader } from '../../../src/program/weight-source.js'
 
 /** How a backend is asked to store the numbers of a case. */
 export interface CaseStorage {

@@ -1,9 +1,9 @@
 // How a step's attention is cut into items that threads take one after another.
 //
-// A chunk is up to kRows query rows of one sequence and one key head: tokens times the query heads that share it, so that
-// grouped heads share loads as neighbouring tokens do. It is one item where there are chunks enough for all threads;
-// otherwise (few sequences, few key heads: decoding) it becomes one for each run of tiles, and the tiles' results are
-// joined afterwards in ascending order, by the arithmetic of an uncut chunk.
+// A chunk is up to kRows query rows of one sequence and one key head: tokens times the query heads that share it, so
+// that grouped heads share loads as neighbouring tokens do. It is one item where there are chunks enough for all
+// threads; otherwise (few sequences, few key heads: decoding) it becomes one for each run of tiles, and the tiles'
+// results are joined afterwards in ascending order, by the arithmetic of an uncut chunk.
 #ifndef WARPLINE_ATTENTION_PLAN_H
 #define WARPLINE_ATTENTION_PLAN_H
 
@@ -12,7 +12,7 @@
 
 namespace warpline::WL_LEVEL {
 
-constexpr int kRows = 32;
+constexpr int kRows = 16 * kGroup;
 
 struct Chunk {
   int32_t sequence;
@@ -73,11 +73,12 @@ struct Plan {
 inline __attribute__((always_inline)) Plan plan_of(const wl_attention& p, const wl_step& step, int32_t threads) {
   const int32_t sequences = step.size[WL_SEQUENCES];
   int64_t chunks = 0, tiles = 0;
-  each_chunk(p, sequences, [&](const Chunk& c) {
-    chunks++;
-    tiles += c.last_tile - c.first_tile + 1;
-  });
+  for (int32_t s = 0; s < sequences; s++) {
+    const int32_t rows = (p.query_starts[s + 1] - p.query_starts[s]) * grouped_heads(p);
+    chunks += int64_t{p.kv_heads} * ((rows + kRows - 1) / kRows);
+  }
   if (threads == 1 || chunks >= 3 * threads) return {0, chunks, 0};
+  each_chunk(p, sequences, [&](const Chunk& c) { tiles += c.last_tile - c.first_tile + 1; });
   const int64_t padded = CacheShape{p.kv_heads, p.head_dim, p.block_size}.padded();
   Plan plan = {(tiles + 4 * threads - 1) / (4 * threads), 0, 0};
   each_chunk(p, sequences, [&](const Chunk& c) {
@@ -98,8 +99,9 @@ inline __attribute__((always_inline)) void write_items(const wl_attention& p, in
       return;
     }
     for (int64_t tile = c.first_tile; tile <= c.last_tile; tile += plan.tiles_per_item) {
-      const int64_t last = tile + plan.tiles_per_item - 1;
-      *items++ = {c, static_cast<int32_t>(tile), static_cast<int32_t>(last < c.last_tile ? last : c.last_tile), partial};
+      const int64_t end = tile + plan.tiles_per_item - 1;
+      const int64_t last = end < c.last_tile ? end : c.last_tile;
+      *items++ = {c, static_cast<int32_t>(tile), static_cast<int32_t>(last), partial};
     }
     partial += (c.last_tile - c.first_tile + 1) * c.rows * partial_floats(padded);
   });

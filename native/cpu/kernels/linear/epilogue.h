@@ -10,11 +10,11 @@ namespace warpline::WL_LEVEL {
 
 // The sums of one panel (of two, where gated) for consecutive rows.
 struct Sums {
-  const float* gate_or_only;          // [rows][kColumns]
-  const float* up;                    // null where not gated
-  const float* channel_scale;         // [kColumns], null where there is none
+  const float* gate_or_only;   // [rows][kColumns]
+  const float* up;             // null where not gated
+  const float* channel_scale;  // [kColumns], null where there is none
   const float* up_channel_scale;
-  int64_t column;                     // of `out`, the panel's first
+  int64_t column;  // of `out`, the panel's first
   int64_t first_row;
   int64_t rows;
 };

@@ -1,4 +1,5 @@
-// Converts activations to what the tiles multiply (operand.h). Reads x once; bound by that, and small beside any product.
+// Converts activations to what the tiles multiply (operand.h). Reads x once; bound by that, and small beside any
+// product.
 #include "operand.h"
 
 #include "../../simd/unroll.h"
@@ -11,7 +12,8 @@ WL_INLINE int64_t at_most(int64_t n, int64_t most) { return n < 0 ? 0 : n < most
 // Zeros up to whole steps of any format.
 void convert_floats(const float* x, int64_t count, uint32_t* words) {
   float* out = reinterpret_cast<float*>(words);
-  for (int64_t k = 0; k < divide_up(count, 8) * 8; k += kWidth) store(out + k, load_first(x + k, at_most(count - k, kWidth)));
+  for (int64_t k = 0; k < divide_up(count, 8) * 8; k += kWidth)
+    store(out + k, load_first(x + k, at_most(count - k, kWidth)));
 }
 
 void convert_brains(const float* x, int64_t count, uint32_t* words) {
@@ -64,7 +66,8 @@ void convert_codes(const Operand& o, const float* x, int64_t count, uint32_t* wo
   float* scales = reinterpret_cast<float*>(words + kChunk);
   int32_t* starts = reinterpret_cast<int32_t*>(words + kChunk + kMostGroups);
   const int64_t whole = count / Group;
-  for (int64_t g = 0; g < whole; g++) convert_group<Group>(x + g * Group, o.offset, codes + g * Group, scales + g, starts + g);
+  for (int64_t g = 0; g < whole; g++)
+    convert_group<Group>(x + g * Group, o.offset, codes + g * Group, scales + g, starts + g);
   if (whole * Group == count) return;
   float rest[Group] = {};
   memcpy(rest, x + whole * Group, static_cast<size_t>(count - whole * Group) * sizeof(float));
@@ -80,10 +83,14 @@ void convert_rows(const Operand& o, const float* x, int64_t stride, int64_t firs
       const float* from = x + row * stride + chunk * inputs_per_chunk;
       const int64_t count = at_most(o.inputs - chunk * inputs_per_chunk, inputs_per_chunk);
       uint32_t* words = o.segment(memory, chunk, row);
-      if (o.kind == kFloats) convert_floats(from, count, words);
-      else if (o.kind == kBrains) convert_brains(from, count, words);
-      else if (o.group == 32) convert_codes<32>(o, from, count, words);
-      else convert_codes<128>(o, from, count, words);
+      if (o.kind == kFloats)
+        convert_floats(from, count, words);
+      else if (o.kind == kBrains)
+        convert_brains(from, count, words);
+      else if (o.group == 32)
+        convert_codes<32>(o, from, count, words);
+      else
+        convert_codes<128>(o, from, count, words);
     }
   }
 }

@@ -6,8 +6,8 @@
 //
 // Layout: [chunk][row][words of the chunk, padding]. A chunk is kChunk words, so that a chunk of a panel stays in the
 // first-level cache while all rows pass by it. The padding makes a segment an odd number of cache lines, so that equal
-// words of neighbouring rows fall in different sets, and the stride a constant, so that one register addresses all rows of
-// a tile.
+// words of neighbouring rows fall in different sets, and the stride a constant, so that one register addresses all rows
+// of a tile.
 //
 // Codes: x is quantised by row and group of inputs (32 or 128: that of the weights, 128 for one scale a channel), the
 // largest magnitude becoming 127. A segment's tail holds each group's scale (f32) and what its integer sums start from
@@ -24,7 +24,9 @@ enum OperandKind { kFloats, kBrains, kCodes };
 constexpr int kChunk = 256;
 constexpr int kMostGroups = 32;  // of a chunk: kChunk words of 4 inputs in groups of 32
 
-WL_INLINE constexpr int segment_words(OperandKind kind) { return kind == kCodes ? kChunk + 2 * kMostGroups + 16 : kChunk + 16; }
+WL_INLINE constexpr int segment_words(OperandKind kind) {
+  return kind == kCodes ? kChunk + 2 * kMostGroups + 16 : kChunk + 16;
+}
 WL_INLINE constexpr int inputs_per_word(OperandKind kind) { return kind == kCodes ? 4 : kind == kBrains ? 2 : 1; }
 
 struct Operand {

@@ -106,11 +106,16 @@ void pack_channel(const Format& f, const Column& column, const float* row, int64
 
 void pack_row(const wl_matrix& m, const Format& f, const Column& column, const float* row) {
   switch (m.storage) {
-    case WL_F32: return pack_f32(f, column, row, m.inputs);
-    case WL_BF16: return pack_bf16(f, column, row, m.inputs);
-    case WL_F16: return pack_f16(f, column, row, m.inputs);
-    case WL_INT8: return pack_channel(f, column, row, m.inputs);
-    default: return pack_groups(f, column, row, m.inputs);
+    case WL_F32:
+      return pack_f32(f, column, row, m.inputs);
+    case WL_BF16:
+      return pack_bf16(f, column, row, m.inputs);
+    case WL_F16:
+      return pack_f16(f, column, row, m.inputs);
+    case WL_INT8:
+      return pack_channel(f, column, row, m.inputs);
+    default:
+      return pack_groups(f, column, row, m.inputs);
   }
 }
 

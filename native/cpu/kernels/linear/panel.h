@@ -1,8 +1,8 @@
 // The packed layout of a weight matrix W [outputs, inputs], the same for one row of x as for a thousand.
 //
-// A panel holds kColumns outputs side by side, the lanes of two vectors, so that y accumulates in lanes: each output has
-// one accumulator and one order of summation, ascending k, whatever the number of rows. Panels follow one another, and a
-// panel is read front to back. Its unit is a step: a 32-bit word for each column (16 bits for F16), holding
+// A panel holds kColumns outputs side by side, the lanes of two vectors, so that y accumulates in lanes: each output
+// has one accumulator and one order of summation, ascending k, whatever the number of rows. Panels follow one another,
+// and a panel is read front to back. Its unit is a step: a 32-bit word for each column (16 bits for F16), holding
 //
 //   F32        1 k   f32
 //   F16        1 k   f16
@@ -11,8 +11,8 @@
 //   INT4       8 k   byte j: low nibble code k + j, high nibble k + 4 + j, unsigned with offset 8
 //
 // Scales: INT8 begins each panel with kColumns f32; the grouped types begin each group with kColumns bf16. Codes are
-// unsigned since the dot-product instruction (vpdpbusd) multiplies unsigned by signed bytes; the offset's part of the sum,
-// offset * sum of x's codes, is known when x is quantised. Inputs are padded with zeros to whole steps or groups.
+// unsigned since the dot-product instruction (vpdpbusd) multiplies unsigned by signed bytes; the offset's part of the
+// sum, offset * sum of x's codes, is known when x is quantised. Inputs are padded with zeros to whole steps or groups.
 //
 // Gated matrices: panel 2p holds outputs of the gate, panel 2p + 1 the matching outputs of the up-projection.
 #ifndef WARPLINE_PANEL_H
@@ -34,13 +34,13 @@ struct Format {
 };
 
 constexpr Format kFormats[WL_STORAGES] = {
-    {1, 4, 0, 0, 0},    // F32
-    {2, 4, 0, 0, 0},    // BF16
-    {1, 2, 0, 0, 0},    // F16
-    {4, 4, 0, 4, 128},  // INT8
-    {4, 4, 32, 0, 128}, // INT8_G32
-    {8, 4, 32, 0, 8},   // INT4_G32
-    {8, 4, 128, 0, 8},  // INT4_G128
+    {1, 4, 0, 0, 0},     // F32
+    {2, 4, 0, 0, 0},     // BF16
+    {1, 2, 0, 0, 0},     // F16
+    {4, 4, 0, 4, 128},   // INT8
+    {4, 4, 32, 0, 128},  // INT8_G32
+    {8, 4, 32, 0, 8},    // INT4_G32
+    {8, 4, 128, 0, 8},   // INT4_G128
 };
 
 constexpr int kGroupScaleBytes = 2;

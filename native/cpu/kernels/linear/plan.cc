@@ -27,7 +27,8 @@ Plan plan_of(const wl_linear& linear, int64_t rows, int32_t threads) {
   const wl_matrix& weight = linear.weight;
   const Format& format = kFormats[weight.storage];
   Plan plan{};
-  plan.operand = {kTilings[weight.storage].operand, format.group ? format.group : 128, format.offset, weight.inputs, rows};
+  plan.operand = {kTilings[weight.storage].operand, format.group ? format.group : 128, format.offset, weight.inputs,
+                  rows};
   plan.alone = threads == 1 || rows * weight.inputs <= kAloneInputs;
   plan.parts = weight.gated ? 2 : 1;
   plan.panels = panel_count(weight) / plan.parts;

@@ -1,11 +1,10 @@
 // Quantising a group of weights: the scale (rounded to what is stored) and the codes that give the least squared error.
 //
-// INT8: codes -127 .. 127. The largest magnitude over 127, and values about it that clip the largest weights a little but
-// make every step smaller; as accurate as GGUF's Q8_0, which stops at the first.
-// INT4: codes -8 .. 7 and a scale of either sign, so that the longer side can serve the longer tail. Candidates place the
-// extreme weight at 6 to 9.5 steps; the winner's scale is then refitted to its codes by least squares, w.q / q.q, and kept if
-// that is better. GGUF's Q4_0 is the candidate at -8 alone.
-// Candidates are tried side by side, one a lane.
+// INT8: codes -127 .. 127. The largest magnitude over 127, and values about it that clip the largest weights a little
+// but make every step smaller; as accurate as GGUF's Q8_0, which stops at the first. INT4: codes -8 .. 7 and a scale of
+// either sign, so that the longer side can serve the longer tail. Candidates place the extreme weight at 6 to 9.5
+// steps; the winner's scale is then refitted to its codes by least squares, w.q / q.q, and kept if that is better.
+// GGUF's Q4_0 is the candidate at -8 alone. Candidates are tried side by side, one a lane.
 #ifndef WARPLINE_QUANTISE_H
 #define WARPLINE_QUANTISE_H
 
@@ -99,10 +98,10 @@ WL_INLINE float extreme_of(const Group& g) {
   return most > -least ? most : least;
 }
 
-constexpr float kInt8Steps[16] = {127,    126.5f, 127.25f, 127.5f, 127.75f, 128,    128.25f, 128.5f,
-                                  128.75f, 129,   129.5f,  130,    130.5f,  131,    132,     133};
-constexpr float kInt4Steps[16] = {-8, -6,   -6.5f, -7,   -7.25f, -7.5f, -7.75f, -8.25f,
-                                  -8.5f, -9, -9.5f, 6.25f, 6.75f, 7,    7.25f,  7.5f};
+constexpr float kInt8Steps[16] = {127,     126.5f, 127.25f, 127.5f, 127.75f, 128, 128.25f, 128.5f,
+                                  128.75f, 129,    129.5f,  130,    130.5f,  131, 132,     133};
+constexpr float kInt4Steps[16] = {-8,    -6, -6.5f, -7,    -7.25f, -7.5f, -7.75f, -8.25f,
+                                  -8.5f, -9, -9.5f, 6.25f, 6.75f,  7,     7.25f,  7.5f};
 
 WL_INLINE float int8_scale(const Group& g) {
   const float extreme = extreme_of(g);

@@ -2,10 +2,10 @@
 //   sums[R][kColumns] += over groups g: (scale_w[g] * scale_x[g]) * (integer sum of x codes * w codes in g)
 //
 // vpdpbusd adds four products of unsigned and signed bytes to each 32-bit lane, exactly, so only the order of groups
-// matters to the result: ascending. 2 R integer accumulators stay in registers for a group and start from what takes the
-// offset of the weights' codes back (operand.h); so do 2 R f32 sums, for which tiles have half the rows of f32 ones: kept in
-// cache they cost a load and a store at every group. INT4 is unpacked in registers: a mask and a shift for 64 bytes of the
-// panel, beside 4 R dot products.
+// matters to the result: ascending. 2 R integer accumulators stay in registers for a group and start from what takes
+// the offset of the weights' codes back (operand.h); so do 2 R f32 sums, for which tiles have half the rows of f32
+// ones: kept in cache they cost a load and a store at every group. INT4 is unpacked in registers: a mask and a shift
+// for 64 bytes of the panel, beside 4 R dot products.
 #ifndef WARPLINE_TILE_CODES_H
 #define WARPLINE_TILE_CODES_H
 
@@ -30,7 +30,8 @@ WL_INLINE void add_words(const uint32_t* x, __m512i left, __m512i right, vi (&a)
 
 // INT4: `a` and `b` take the low nibbles' products, `c` and `d` the high ones'; they may be the same.
 template <int R>
-WL_INLINE void add_nibbles(const uint32_t* x, __m512i left, __m512i right, vi (&a)[R], vi (&b)[R], vi (&c)[R], vi (&d)[R]) {
+WL_INLINE void add_nibbles(const uint32_t* x, __m512i left, __m512i right, vi (&a)[R], vi (&b)[R], vi (&c)[R],
+                           vi (&d)[R]) {
   const __m512i nibble = _mm512_set1_epi8(15);
   add_words<R>(x, _mm512_and_si512(left, nibble), _mm512_and_si512(right, nibble), a, b);
   add_words<R>(x + 1, _mm512_and_si512(_mm512_srli_epi16(left, 4), nibble),
@@ -109,9 +110,12 @@ void code_tile(const uint32_t* x, const uint8_t* panel, int64_t inputs, Ahead ah
     for (int64_t s = 0; s < steps; s++) {
       ahead.fetch();
       const __m512i codes_a = codes_at(panel), codes_b = codes_at(panel + 64);
-      if constexpr (!kNibbles) add_words<R>(word, codes_a, codes_b, a, b);
-      else if constexpr (kSplit) add_nibbles<R>(word, codes_a, codes_b, a, b, c, d);
-      else add_nibbles<R>(word, codes_a, codes_b, a, b, a, b);
+      if constexpr (!kNibbles)
+        add_words<R>(word, codes_a, codes_b, a, b);
+      else if constexpr (kSplit)
+        add_nibbles<R>(word, codes_a, codes_b, a, b, c, d);
+      else
+        add_nibbles<R>(word, codes_a, codes_b, a, b, a, b);
       word += kWords;
       panel += 4 * kColumns;
     }

@@ -1,7 +1,7 @@
-// The register tile of INT8 and INT4 products for levels without integer dot products, for few rows: weights are decoded
-// into registers, each once, and multiplied in f32. Bit for bit what expanded chunks give (expand.h): a weight is
-// (code - offset) * scale rounded once, and offset * scale is exact, the offset being a power of two. The scale of a whole
-// channel is left to the end.
+// The register tile of INT8 and INT4 products for levels without integer dot products, for few rows: weights are
+// decoded into registers, each once, and multiplied in f32. Bit for bit what expanded chunks give (expand.h): a weight
+// is (code - offset) * scale rounded once, and offset * scale is exact, the offset being a power of two. The scale of a
+// whole channel is left to the end.
 #ifndef WARPLINE_TILE_DECODED_H
 #define WARPLINE_TILE_DECODED_H
 

@@ -1,7 +1,7 @@
 // The register tile of f32 and bf16 products: sums[R][kColumns] += x[R][steps] * panel[steps][kColumns].
 //
-// 2 R accumulators stay in registers for a whole chunk. A step loads two vectors of the panel and broadcasts one word of
-// each row: 2 R multiply-adds for R + 2 loads, so that R = kTileRows (28 accumulators and 3 operands of 32 registers
+// 2 R accumulators stay in registers for a whole chunk. A step loads two vectors of the panel and broadcasts one word
+// of each row: 2 R multiply-adds for R + 2 loads, so that R = kTileRows (28 accumulators and 3 operands of 32 registers
 // with AVX-512) is bound by the multipliers. Each accumulator is one chain over ascending k.
 #ifndef WARPLINE_TILE_FLOAT_H
 #define WARPLINE_TILE_FLOAT_H
@@ -22,7 +22,9 @@ constexpr int kTileRows = 4;
 
 struct FloatProduct {
   static constexpr OperandKind kKind = kFloats;
-  WL_INLINE_MEMBER static vf add(vf sum, const uint32_t* x, vf w) { return fma(splat(*reinterpret_cast<const float*>(x)), w, sum); }
+  WL_INLINE_MEMBER static vf add(vf sum, const uint32_t* x, vf w) {
+    return fma(splat(*reinterpret_cast<const float*>(x)), w, sum);
+  }
 };
 
 #if defined(__AVX512BF16__)

@@ -1,5 +1,5 @@
-// A register tile: the innermost part of a product. sums[rows][kColumns] += x[rows][inputs] * panel[inputs][kColumns], for
-// one chunk of inputs (operand.h) and so many rows as the tile was made for.
+// A register tile: the innermost part of a product. sums[rows][kColumns] += x[rows][inputs] * panel[inputs][kColumns],
+// for one chunk of inputs (operand.h) and so many rows as the tile was made for.
 #ifndef WARPLINE_TILE_H
 #define WARPLINE_TILE_H
 
@@ -9,9 +9,9 @@
 
 namespace warpline::WL_LEVEL {
 
-// What a tile fetches ahead while it computes. A tile that sees its panel for the only time (few rows) fetches the panel two
-// lines a step, some way ahead of itself. One of many tiles that share a chunk fetches the next tile's words of x, which
-// follow its own, into the first-level cache, and its part of the panel's next chunk into the second.
+// What a tile fetches ahead while it computes. A tile that sees its panel for the only time (few rows) fetches the
+// panel two lines a step, some way ahead of itself. One of many tiles that share a chunk fetches the next tile's words
+// of x, which follow its own, into the first-level cache, and its part of the panel's next chunk into the second.
 struct Ahead {
   const uint8_t* panel;
   const uint8_t* x;  // null for the only tile
@@ -43,11 +43,11 @@ using Tile = void (*)(const uint32_t* x, const uint8_t* panel, int64_t inputs, A
 // How this level multiplies a storage. Tiles are by number of rows less one.
 struct Tiling {
   OperandKind operand;
-  const Tile* alone;   // for up to alone_rows rows, which then see the panel once
+  const Tile* alone;  // for up to alone_rows rows, which then see the panel once
   int alone_rows;
   const Tile* shared;  // for more: tiles of up to shared_rows rows share each chunk
   int shared_rows;
-  Expand expand;       // of chunks for the shared tiles; null where they read the panel itself
+  Expand expand;  // of chunks for the shared tiles; null where they read the panel itself
 };
 
 extern const Tiling kTilings[WL_STORAGES];

@@ -92,8 +92,8 @@ inline int32_t draw_candidate(const Candidate* c, int64_t count, double u) {
   return token;
 }
 
-// The same over a whole row, block by block. A block's f32 sum may differ from the sum of its weights in the last place: a
-// draw that falls between them takes the block's last token.
+// The same over a whole row, block by block. A block's f32 sum may differ from the sum of its weights in the last
+// place: a draw that falls between them takes the block's last token.
 inline int32_t draw_weight(const float* weights, int64_t n, const float* sums, double target) {
   double sum = 0;
   int32_t token = -1;
@@ -118,7 +118,8 @@ inline int32_t draw_weight(const float* weights, int64_t n, const float* sums, d
 }
 
 // x [n] has `best` as its largest value and the largest of its blocks in `maxima`.
-inline int32_t draw(const float* x, int64_t n, float best, const float* maxima, const wl_sampling& row, const Work& work) {
+inline int32_t draw(const float* x, int64_t n, float best, const float* maxima, const wl_sampling& row,
+                    const Work& work) {
   // What f32 cannot hold would divide 0 by 0; weights of all but the best are 0 long before.
   const float temperature = row.temperature > 1e-37 ? static_cast<float>(row.temperature) : 1e-37f;
   const int64_t blocks = block_count(n);

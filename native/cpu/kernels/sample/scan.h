@@ -1,5 +1,5 @@
-// What one pass over a row of logits finds: the largest, where it is, whether all are finite numbers, and the largest of
-// each block of kBlock, by which later passes leave out most of the row.
+// What one pass over a row of logits finds: the largest, where it is, whether all are finite numbers, and the largest
+// of each block of kBlock, by which later passes leave out most of the row.
 #ifndef WARPLINE_SAMPLE_SCAN_H
 #define WARPLINE_SAMPLE_SCAN_H
 

@@ -89,8 +89,8 @@ inline Border mass_border(float* v, int64_t n, double mass) {
   }
 }
 
-// A value that at least k of the row's reach, from the largest of its blocks: k blocks have one each. -Infinity where there
-// are fewer blocks than that. `spare`: [block_count(n)].
+// A value that at least k of the row's reach, from the largest of its blocks: k blocks have one each. -Infinity where
+// there are fewer blocks than that. `spare`: [block_count(n)].
 inline float floor_of_best(const float* maxima, int64_t blocks, int64_t k, float* spare) {
   if (k > blocks) return -__builtin_inff();
   memcpy(spare, maxima, static_cast<size_t>(blocks) * sizeof(float));

@@ -1,7 +1,7 @@
 import { MATRIX } from '../../../../src/backend/cpu/abi.js'
 import { planWeights } from '../../../../src/backend/cpu/weight-plan.js'
-import type { WeightReader } from '../../../../src/backend/executor.js'
 import type { Program } from '../../../../src/program/program.js'
+import type { WeightReader } from '../../../../src/program/weight-source.js'
 import { library } from './levels.js'
 
 /** Rows [count, inputs] as a storage type (a wl_storage) keeps them: packed and unpacked again. */
