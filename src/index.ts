@@ -14,7 +14,15 @@ export { type Diagnosis, diagnose } from './llm/diagnose.js'
 export { Generation } from './llm/generation.js'
 export { type InspectedShape, inspectModel, type ModelReport } from './llm/inspect.js'
 export { LLM, type ModelInfo } from './llm/llm.js'
-export type { ChatOptions, GenerateOptions, LoadOptions, LoadProgress, Prompt, WeightType } from './llm/options.js'
+export type {
+  ChatOptions,
+  GenerateOptions,
+  LoadOptions,
+  LoadProgress,
+  Prompt,
+  ScoreOptions,
+  WeightType,
+} from './llm/options.js'
 export type { Choice, FinishReason, Part, Result, Score, Timing, TokenLogprob, Usage } from './llm/result.js'
 export type { BufferKind, DataType, Dimension, SymbolicSize } from './program/buffer.js'
 export type { Cost } from './program/cost.js'

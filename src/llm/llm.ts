@@ -81,10 +81,10 @@ export class LLM implements AsyncDisposable {
   }
 
   /** Answers a conversation, through the checkpoint's chat template. */
-  chat(messages: readonly ChatMessage[], given: ChatOptions = {}): Generation<Result> {
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation<Result> {
     return new Generation(
       (on) => {
-        const { tools, responseFormat, templateVariables, ...generate } = checkChatOptions(given)
+        const { tools, responseFormat, templateVariables, ...generate } = checkChatOptions(options)
         const ids = encodeChat(this.model, messages, { tools, responseFormat, templateVariables })
         return this.start([ids], generate, on, () => false)
       },
@@ -102,18 +102,16 @@ export class LLM implements AsyncDisposable {
   }
 
   /** How likely the model finds a text: the log-probability of each of its tokens after the first. */
-  async score(text: Prompt, given: ScoreOptions = {}): Promise<Score> {
-    const options = checkScoreOptions(given)
+  async score(text: Prompt, options: ScoreOptions = {}): Promise<Score> {
+    const { truncate, signal } = checkScoreOptions(options)
     const ids = this.encode(text, {})
     const { contextLength } = this.model
-    const fitted = options.truncate === 'right' ? ids.slice(0, contextLength) : ids
+    const fitted = truncate === 'right' ? ids.slice(0, contextLength) : ids
     if (fitted.length < 2)
       throw new WarplineError('prompt-empty', 'a text of at least two tokens is needed for a score')
     const parameters = { ...this.validate({ promptLogprobs: 0 }), maxTokens: 0 }
     const run = new Generation<Result>(
-      (on) => [
-        this.submit({ index: 0, ids: fitted, parameters, stop: [], continues: false }, { signal: options.signal }, on),
-      ],
+      (on) => [this.submit({ index: 0, ids: fitted, parameters, stop: [], continues: false }, { signal }, on)],
       ([result]) => result!,
     )
     const { promptLogprobs } = await run
