@@ -3,8 +3,8 @@
 //   keys    [blocks, kv_heads, padded, block_size]   a key is a column: scores of neighbouring keys fill a vector
 //   values  [blocks, kv_heads, block_size, padded]   a value is a row: outputs fill a vector
 //
-// `padded` is head_dim rounded up to 16, block_size a multiple of 16, so that every vector of every level is whole.
-// What pads is zero from the start and stays so.
+// `padded` is head_dim rounded up to 16, block_size a power of two from 16, so that all vectors of all levels are
+// whole. What pads is zero from the start and stays so.
 #ifndef WARPLINE_CACHE_H
 #define WARPLINE_CACHE_H
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,9 +14,10 @@ const folder = mkdtempSync(join(tmpdir(), 'warpline-library-'))
 after(() => rmSync(folder, { recursive: true }))
 
 /** What the backend says of itself in a process with this environment. */
-function availabilityWith(environment: NodeJS.ProcessEnv): Availability {
+function availabilityWith(environment: NodeJS.ProcessEnv, before = ''): Availability {
   const backend = fileURLToPath(new URL('../../../src/backend/cpu/backend.ts', import.meta.url))
-  const script = `const { cpuBackend } = await import(${JSON.stringify(backend)})
+  const script = `${before}
+    const { cpuBackend } = await import(${JSON.stringify(backend)})
     console.log(JSON.stringify(await cpuBackend.availability()))`
   const out = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
     env: { ...process.env, ...environment },
@@ -61,6 +62,13 @@ describe('the backend says of itself', () => {
     assert.match(detail, /WARPLINE_CPU is sse9: .*unset it/)
   })
 
+  test('that nothing was installed and nothing built, and what to do', () => {
+    const { usable, detail } = availabilityWith({}, `Object.defineProperty(process, 'arch', { value: 'vax' })`)
+    assert.equal(usable, false)
+    assert.match(detail, /no native library for \w+-vax: the package @warpline\/cpu-\w+-vax is not installed/)
+    assert.match(detail, /reinstall with optional dependencies, or install g\+\+ or clang\+\+/)
+  })
+
   test('that a library is not there or is none, and what to do', () => {
     const absent = availabilityWith({ WARPLINE_CPU_LIBRARY: join(folder, 'absent.so') })
     assert.equal(absent.usable, false)
@@ -80,6 +88,11 @@ test('the best level is in use unless another is forced', { skip }, () => {
   assert.throws(() => native.setLevel('sse9'), { code: 'executor-failed' })
   native.setLevel(undefined)
   assert.equal(native.level(), best)
+})
+
+test('where there is a compiler there is a library: its absence would skip most of these tests', () => {
+  const compiles = ['c++', 'g++', 'clang++'].some((name) => spawnSync(name, ['--version']).status === 0)
+  if (compiles) assert.ok(library, 'run node tools/build-cpu.mjs')
 })
 
 test('levels that are none are not supported', { skip }, () => assert.equal(library!.isSupported('sse9'), false))

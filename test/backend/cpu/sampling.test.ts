@@ -59,7 +59,7 @@ async function sampleOn(
 ): Promise<readonly SampledRow[]> {
   const width = logits[0]!.length
   const softRows = new Float32Array(logits.length * width)
-  logits.forEach((row, i) => softRows.set(row, i * width))
+  for (const [i, row] of logits.entries()) softRows.set(row, i * width)
   const inputs = stepInputs([{ ids: logits.map(() => -1), cached: 0, blocks: [0] }], {
     ...{ blockSize: 16, rows: 'all', softRows, sampling: (r: number) => rows[r]!, want: 'hidden' },
   })
