@@ -44,6 +44,8 @@ export interface ModelReport {
   /** What requests inherit from generation_config.json. */
   readonly generation: object
   readonly ignoredGenerationFields: readonly string[]
+  /** Tensors of the checkpoint that the model does not read: buffers of other programs, or layers that its configuration lacks. */
+  readonly unusedTensors: readonly string[]
   readonly shape: Required<InspectedShape>
   /** Of each of the two steps. */
   readonly cost: { readonly prompt: Cost; readonly decode: Cost }
@@ -92,6 +94,7 @@ export async function inspectModel(
     chatTemplate: tokenizer?.chatTemplate !== undefined,
     generation,
     ignoredGenerationFields: ignored,
+    unusedTensors: unusedTensors(program, checkpoint.tensors.keys()),
     shape: { tokens, batch, context },
     cost: { prompt: totalCost(program, steps.prompt), decode: totalCost(program, steps.decode) },
     program: { prompt: describeProgram(program, steps.prompt), decode: describeProgram(program, steps.decode) },
@@ -104,11 +107,19 @@ function dimensions(spec: DecoderSpec) {
   return { family, layers: layers.length, hidden, heads, kvHeads, headDim, vocabulary, contextLength }
 }
 
+function unusedTensors(program: Program, stored: Iterable<string>): string[] {
+  const used = new Set(storedParts(program).map((part) => part.tensor))
+  return [...stored].filter((name) => !used.has(name))
+}
+
+function storedParts(program: Program) {
+  const parts = [...program.buffers.values()].flatMap((buffer) => buffer.source?.parts ?? [])
+  return parts.filter((part) => part.kind === 'tensor')
+}
+
 /** Elements read from the checkpoint; what is computed from the configuration is not a parameter. */
 function parameterCount(program: Program): number {
-  const parts = [...program.buffers.values()].flatMap((buffer) => buffer.source?.parts ?? [])
-  const stored = parts.filter((part) => part.kind === 'tensor')
-  return stored.reduce((sum, part) => sum + part.shape.reduce((product, size) => product * size, 1), 0)
+  return storedParts(program).reduce((sum, part) => sum + part.shape.reduce((product, size) => product * size, 1), 0)
 }
 
 function checkSize(name: string, value: number, most: number): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -224,6 +224,18 @@ test('generate continues each of several prompts of token ids', async () => {
     results.map((result: { choices: { tokenIds: number[] }[] }) => result.choices[0]!.tokenIds),
     golden.greedy.slice(0, 2).map((ids: number[]) => ids.slice(0, 5)),
   )
+})
+
+test('inspect tells of tensors that the model does not read', async () => {
+  const folder = join(scratch, 'fewer-layers')
+  cpSync(MODEL, folder, { recursive: true })
+  const config = JSON.parse(readFileSync(join(MODEL, 'config.json'), 'utf8'))
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, num_hidden_layers: 2 }))
+  const [whole, cut] = await Promise.all([MODEL, folder].map((model) => warpline(['inspect', model, '--json'])))
+  assert.deepEqual(JSON.parse(whole!.stdout).unusedTensors, [])
+  const { unusedTensors } = JSON.parse(cut!.stdout)
+  assert.ok(unusedTensors.length > 0 && unusedTensors.every((name: string) => name.includes('layers.2.')))
+  assert.match((await warpline(['inspect', folder])).stdout, /tensors not used +\d+, the first is model\.layers\.2\./)
 })
 
 test('inspect describes a model without loading it, and prints its program', async () => {

@@ -67,6 +67,7 @@ function describe(report: ModelReport): string {
     ['decode', `${costs(report.cost.decode)} a step, batch ${report.shape.batch}, context ${report.shape.context}`],
     ['generation defaults', JSON.stringify(report.generation)],
     ['not used of generation_config', report.ignoredGenerationFields.join(', ') || 'nothing'],
+    ['tensors not used', unused(report.unusedTensors)],
     ['chat template', report.chatTemplate ? 'yes' : 'no'],
   ]
   const width = Math.max(...rows.map(([label]) => label.length))
@@ -75,4 +76,9 @@ function describe(report: ModelReport): string {
 
 function costs({ bytesRead, bytesWritten, flops }: Cost): string {
   return `${formatQuantity(bytesRead + bytesWritten, 'B')}, ${formatQuantity(flops, 'FLOP')}`
+}
+
+function unused(tensors: readonly string[]): string {
+  const [first] = tensors
+  return first === undefined ? 'none' : `${tensors.length}, the first is ${first}`
 }
