@@ -1,16 +1,13 @@
 import { selectBackend } from '../backend/registry.js'
 import { WarplineError } from '../errors.js'
-import { lower } from '../model/lower.js'
 import type { DecoderSpec } from '../model/spec.js'
 import type { DataType } from '../program/buffer.js'
 import { type Cost, cacheBytesPerToken, decodeShape, promptShape, totalCost, weightBytes } from '../program/cost.js'
 import { describeProgram, type OperationReport } from '../program/describe.js'
-import { optimize } from '../program/passes/optimize.js'
 import type { Program } from '../program/program.js'
-import { openModel } from './load-model.js'
+import { openModel, planProgram } from './load-model.js'
 import { checkLoadOptions } from './option-schema.js'
 import type { LoadOptions } from './options.js'
-import { checkpointType, storageType } from './storage-type.js'
 
 /** The steps whose cost is asked for. */
 export interface InspectedShape {
@@ -66,13 +63,10 @@ export async function inspectModel(
 ): Promise<ModelReport> {
   const options = checkLoadOptions(given)
   const backend = await selectBackend(options.device ?? 'auto')
-  const { directory, spec, tokenizer, defaults, checkpoint } = await openModel(nameOrPath, options)
+  const opened = await openModel(nameOrPath, options)
+  const { directory, spec, tokenizer, defaults, checkpoint } = opened
   await checkpoint.close()
-  const kept = checkpointType(checkpoint.tensors, checkpoint.config)
-  const dtype = storageType('dtype', options.dtype, backend.storage.weights, backend.name, kept)
-  const cacheType = storageType('kvDtype', options.kvDtype, backend.storage.cache, backend.name)
-  const types = { weightType: dtype, cacheType, activationType: backend.storage.activation }
-  const program = optimize(lower(spec, { blockSize: backend.blockSize, ...types }))
+  const { dtype, program } = planProgram(opened, backend, options)
   const { tokens = Math.min(128, spec.contextLength), batch = 1 } = shape
   const { context = tokens } = shape
   checkSize('tokens', tokens, spec.contextLength)

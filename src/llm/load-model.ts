@@ -1,4 +1,4 @@
-import type { Executor } from '../backend/executor.js'
+import type { Backend, Executor } from '../backend/executor.js'
 import { selectBackend } from '../backend/registry.js'
 import { dynamicRotaryOf } from '../engine/dynamic-rotary.js'
 import { Engine } from '../engine/engine.js'
@@ -79,14 +79,9 @@ export async function loadModel(nameOrPath: string, given: LoadOptions = {}): Pr
   const opened = await openModel(nameOrPath, options)
   const { checkpoint, spec } = opened
   try {
-    const kept = checkpointType(checkpoint.tensors, checkpoint.config)
-    const dtype = storageType('dtype', options.dtype, backend.storage.weights, backend.name, kept)
-    const cacheType = storageType('kvDtype', options.kvDtype, backend.storage.cache, backend.name)
+    const { dtype, program } = planProgram(opened, backend, options)
     const { blockSize } = backend
     const contextLength = chooseContextLength(spec, options.contextLength)
-    const program = optimize(
-      lower(spec, { blockSize, weightType: dtype, cacheType, activationType: backend.storage.activation }),
-    )
     const maxSequences = options.maxSequences ?? DEFAULT_MAX_SEQUENCES
     const maxTokens = Math.max(options.maxBatchTokens ?? backend.batchTokens, maxSequences)
     const maxRows = Math.max(maxSequences, Math.min(maxTokens, SCORED_ROWS))
@@ -111,6 +106,16 @@ export async function loadModel(nameOrPath: string, given: LoadOptions = {}): Pr
   } finally {
     await checkpoint.close()
   }
+}
+
+/** The program that a device runs for a model, and how it stores the weights. */
+export function planProgram({ checkpoint, spec }: OpenedModel, backend: Backend, options: LoadOptions) {
+  const { name, storage, blockSize } = backend
+  const kept = checkpointType(checkpoint.tensors, checkpoint.config)
+  const dtype = storageType('dtype', options.dtype, storage.weights, name, kept)
+  const cacheType = storageType('kvDtype', options.kvDtype, storage.cache, name)
+  const types = { weightType: dtype, cacheType, activationType: storage.activation }
+  return { dtype, program: optimize(lower(spec, { blockSize, ...types })) }
 }
 
 function chooseContextLength(spec: DecoderSpec, asked = spec.contextLength): number {

@@ -7,9 +7,9 @@ import type { Executor } from '../../../src/backend/executor.js'
 import { lower } from '../../../src/model/lower.js'
 import type { DataType } from '../../../src/program/buffer.js'
 import { optimize } from '../../../src/program/passes/optimize.js'
-import { Random } from '../../support/random.js'
+import { randomTexts, runAlone, runTogether } from '../../support/ragged-runs.js'
 import { FORMS, type ModelForm, randomModel } from '../../support/random-model.js'
-import { type SequencePart, stepInputs } from '../../support/steps.js'
+import { stepInputs } from '../../support/steps.js'
 import { atEveryLevel, skip } from './support/levels.js'
 
 const BLOCK_SIZE = 16
@@ -19,11 +19,7 @@ const MAX_TOKENS = 256
 /** Longer than a tile of attention, so that chunks end within, at and behind its border. */
 const LENGTHS = [1, 6, 33, 150]
 
-const random = new Random(3)
-const TEXTS = LENGTHS.map((length) => Array.from({ length }, () => random.below(VOCABULARY)))
-
-/** Logits of every token of every text. */
-type Results = Float32Array[][]
+const TEXTS = randomTexts(LENGTHS, { blockSize: BLOCK_SIZE, blocks: BLOCKS })
 
 interface Storage {
   readonly weightType: DataType
@@ -46,52 +42,16 @@ async function start(form: Partial<ModelForm>, storage: Storage, threads: number
   return cpuBackend.createExecutor(options)
 }
 
-/** Each text alone, in one step, in blocks 0, 1, 2, ... */
-async function runAlone(executor: Executor): Promise<Results> {
-  const results: Results = []
-  for (const ids of TEXTS) {
-    const blocks = Array.from({ length: Math.ceil(ids.length / BLOCK_SIZE) }, (_, i) => i)
-    const part = { ids, cached: 0, blocks, promptLength: ids.length }
-    const { logits } = await executor.step(stepInputs([part], { blockSize: BLOCK_SIZE, rows: 'all' }))
-    results.push(ids.map((_, i) => logits!.slice(i * VOCABULARY, (i + 1) * VOCABULARY)))
-  }
-  return results
-}
-
-/** All texts together, cut into chunks, in blocks all over the cache, standing beside each other in any order. */
-async function runTogether(executor: Executor, seed: number, longestChunk: number): Promise<Results> {
-  const choose = new Random(seed)
-  const free = choose.shuffle(Array.from({ length: BLOCKS }, (_, i) => i))
-  const sequences = TEXTS.map((ids) => ({ ids, done: 0, blocks: [] as number[], logits: [] as Float32Array[] }))
-  for (;;) {
-    const waiting = choose.shuffle(sequences.filter(({ ids, done }) => done < ids.length))
-    if (waiting.length === 0) return sequences.map(({ logits }) => logits)
-    const chosen = waiting.slice(0, 1 + choose.below(waiting.length))
-    const parts = chosen.map((sequence): SequencePart => {
-      const { ids, done: cached, blocks } = sequence
-      const count = Math.min(1 + choose.below(longestChunk), ids.length - cached)
-      while (blocks.length * BLOCK_SIZE < cached + count) blocks.push(free.pop()!)
-      sequence.done += count
-      return { ids: ids.slice(cached, cached + count), cached, blocks: [...blocks], promptLength: ids.length }
-    })
-    const { logits } = await executor.step(stepInputs(parts, { blockSize: BLOCK_SIZE, rows: 'all' }))
-    let row = 0
-    parts.forEach(({ ids }, i) => {
-      for (const _ of ids) chosen[i]!.logits.push(logits!.slice(row * VOCABULARY, ++row * VOCABULARY))
-    })
-  }
-}
-
 /** One thread, each text alone, against other numbers of threads and any schedule. */
 async function checkSameBits(form: Partial<ModelForm>, storage: Storage, runs: number): Promise<void> {
   const alone = await start(form, storage, 1)
-  const expected = await runAlone(alone)
+  const expected = await runAlone(alone, TEXTS)
   await alone.close()
   for (const threads of [1, 2, 3]) {
     const executor = await start(form, storage, threads)
-    assert.deepEqual(await runAlone(executor), expected, `${threads} threads, alone`)
+    assert.deepEqual(await runAlone(executor, TEXTS), expected, `${threads} threads, alone`)
     const check = fc.asyncProperty(fc.nat(), fc.constantFrom(3, 40, 150), async (seed, chunk) => {
-      assert.deepEqual(await runTogether(executor, seed, chunk), expected)
+      assert.deepEqual(await runTogether(executor, TEXTS, seed, chunk), expected)
     })
     await fc.assert(check, { numRuns: runs })
     await executor.close()
