@@ -9,7 +9,7 @@ import type { Address } from './library.js'
 import type { NativeMemory } from './native-memory.js'
 import type { Sampling } from './sampling.js'
 import type { StepMemory } from './step-memory.js'
-import type { Fields, Struct, Values } from './structs.js'
+import type { Fields, Struct, Values } from '../structs.js'
 import type { Weights } from './weights.js'
 
 /** A run of commands, or an operation for which the host meets other ranks. */

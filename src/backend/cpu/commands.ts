@@ -16,7 +16,7 @@ import { ACTIVATION, CACHE, type CommandKind, MOST_ADDS, NORM, type OPCODES, SIZ
 import type { Cache } from './caches.js'
 import type { Address } from './library.js'
 import { cacheStorage } from './storage.js'
-import type { Values } from './structs.js'
+import type { Values } from '../structs.js'
 import type { MatrixValues } from './weights.js'
 
 /** Where the buffers of a program are. */

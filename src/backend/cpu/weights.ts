@@ -5,7 +5,7 @@ import type { ExecutorOptions } from '../executor.js'
 import { MATRIX } from './abi.js'
 import type { Address, CpuLibrary } from './library.js'
 import { lines, type NativeMemory, type Region } from './native-memory.js'
-import type { Values } from './structs.js'
+import type { Values } from '../structs.js'
 import { type MatrixPlan, planWeights, type VectorPlan } from './weight-plan.js'
 
 export type MatrixValues = Values<typeof MATRIX.fields>

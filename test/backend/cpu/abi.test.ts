@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import * as abi from '../../../src/backend/cpu/abi.js'
-import { type Field, type Fields, type Struct, struct } from '../../../src/backend/cpu/structs.js'
+import { type Field, type Fields, type Struct, struct } from '../../../src/backend/structs.js'
 
 const read = (file: string) => readFileSync(new URL(`../../../native/cpu/${file}`, import.meta.url), 'utf8')
 const header = read('abi.h') + read('commands.h')
