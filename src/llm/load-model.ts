@@ -113,8 +113,9 @@ export function planProgram({ checkpoint, spec }: OpenedModel, backend: Backend,
   const { name, storage, blockSize } = backend
   const kept = checkpointType(checkpoint.tensors, checkpoint.config)
   const dtype = storageType('dtype', options.dtype, storage.weights, name, kept)
-  const cacheType = storageType('kvDtype', options.kvDtype, storage.cache, name)
-  const types = { weightType: dtype, cacheType, activationType: storage.activation }
+  const beside = storage.beside(dtype)
+  const cacheType = storageType('kvDtype', options.kvDtype, beside.cache, name)
+  const types = { weightType: dtype, cacheType, activationType: beside.activation }
   return { dtype, program: optimize(lower(spec, { blockSize, ...types })) }
 }
 

@@ -9,8 +9,7 @@ export const cpuBackend: Backend = {
   name: 'cpu',
   storage: {
     weights: ['f32', 'bf16', 'f16', 'int8', 'int4'],
-    cache: ['f32', 'f16', 'bf16'],
-    activation: 'f32',
+    beside: () => ({ cache: ['f32', 'f16', 'bf16'], activation: 'f32' }),
   },
   blockSize: 16,
   batchTokens: 512,

@@ -5,7 +5,10 @@ import { createReferenceExecutor } from './executor.js'
 /** The executable specification: every operation in plain TypeScript, in this thread. Runs wherever Node does. */
 export const referenceBackend: Backend = {
   name: 'reference',
-  storage: { weights: ['f32', 'bf16', 'f16'], cache: ['f32', 'bf16', 'f16'], activation: 'f32' },
+  storage: {
+    weights: ['f32', 'bf16', 'f16'],
+    beside: () => ({ cache: ['f32', 'bf16', 'f16'], activation: 'f32' }),
+  },
   blockSize: 16,
   batchTokens: 32,
   availability: async () => ({
