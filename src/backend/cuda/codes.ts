@@ -14,3 +14,5 @@ export const ACTIVATION: Readonly<Record<Activation, number>> = {
 /** Suffixes of kernels' names by the type of activations. */
 export const KERNEL_TYPES = ['f32', 'f16', 'bf16'] as const
 export type KernelType = (typeof KERNEL_TYPES)[number]
+
+export const KERNEL_BYTES: Readonly<Record<KernelType, number>> = { f32: 4, f16: 2, bf16: 2 }
