@@ -84,8 +84,14 @@ export interface Backend {
   readonly blockSize: number
   /** Tokens of a step unless the user says otherwise: between steps, requests come and go and signals are heard. */
   readonly batchTokens: number
+  /** Sequences that run side by side unless the user says otherwise. */
+  readonly batchSequences: number
   availability(): Promise<Availability>
-  /** Bytes that weights, cache and activations may take together. */
-  memoryBudget(): Promise<number>
+  /** Bytes that weights, cache and activations may take together; of a GPU's free memory, `fraction` of it. */
+  memoryBudget(fraction?: number): Promise<number>
+  /** How much of what is left beside the weights the cache may take unasked; what `workspaceBytes` tells is not left. */
+  readonly cacheShare: number
+  /** Bytes beside weights and cache, where they matter; see ExecutorOptions for the room. */
+  workspaceBytes?(program: Program, room: Pick<ExecutorOptions, 'maxTokens' | 'maxRows'>): number
   createExecutor(options: ExecutorOptions): Promise<Executor>
 }

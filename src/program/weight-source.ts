@@ -84,6 +84,17 @@ export interface WeightReader {
   readRows(source: WeightSource, first: number, count: number): Promise<Float32Array>
   /** The bytes that the values come from; absent where they do not come from bytes. */
   readonly raw?: RawWeights
+  /** How the values are made, where they are made up: a backend may then make them itself. */
+  random?(part: TensorPart): RandomValues
+}
+
+/** Element i of a part is mean + scale * sqrt(3) * u, u in [-1, 1) from a hash of (seed, i); see weights/random-weights.ts. */
+export interface RandomValues {
+  /** 32 bits. */
+  readonly seed: number
+  readonly mean: number
+  /** Standard deviation. */
+  readonly scale: number
 }
 
 /** Element types that are handed out as they are stored, little-endian. */

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { cudaBackend } from '../../src/backend/cuda/backend.js'
-import { type GoldenFolder, goldenFolders, greedyTokens, promptLogits, readGolden, relativeError } from '../support/golden.js'
+import {
+  type GoldenFolder,
+  goldenFolders,
+  greedyTokens,
+  promptLogits,
+  readGolden,
+  relativeError,
+} from '../support/golden.js'
 import { loadOn, type ModelOptions } from '../support/load-model.js'
 import { skip } from './support/gpu.js'
 
@@ -11,7 +18,10 @@ const UNMOVED_SHARE = 0.8
 
 const folders = skip ? [] : goldenFolders()
 
-async function logitErrors(folder: GoldenFolder, options: ModelOptions): Promise<{ errors: number[]; experts: boolean }> {
+async function logitErrors(
+  folder: GoldenFolder,
+  options: ModelOptions,
+): Promise<{ errors: number[]; experts: boolean }> {
   const golden = await readGolden(folder)
   const model = await loadOn(cudaBackend, folder.directory, options)
   try {

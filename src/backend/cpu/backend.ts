@@ -13,6 +13,8 @@ export const cpuBackend: Backend = {
   },
   blockSize: 16,
   batchTokens: 512,
+  batchSequences: 64,
+  cacheShare: 0.5,
   availability,
   memoryBudget: async () => hostMemoryBudget(),
   createExecutor: createCpuExecutor,

@@ -1,5 +1,6 @@
 import { isWarplineError } from '../../errors.js'
 import type { Availability, Backend } from '../executor.js'
+import { activationBytes } from './activations.js'
 import { loadCublasLt } from './blas/cublaslt.js'
 import { compiledFolder, targetOf } from './compile/modules.js'
 import { loadNvrtc } from './compile/nvrtc.js'
@@ -11,6 +12,9 @@ import { createCudaExecutor } from './executor.js'
 /** Of the free memory, unless the user says otherwise: the rest is for what other programs and the driver still take. */
 const MEMORY_FRACTION = 0.92
 
+/** Products' workspace, scratch memory, graphs, staging: what does not grow with the model. */
+const WORKSPACE_BYTES = 512 * 2 ** 20
+
 /** One NVIDIA GPU (compute capability 8.0 or newer), by the CUDA driver. */
 export const cudaBackend: Backend = {
   name: 'cuda',
@@ -20,12 +24,15 @@ export const cudaBackend: Backend = {
   },
   blockSize: 64,
   batchTokens: 2048,
+  batchSequences: 256,
   availability,
-  memoryBudget: async () => {
+  async memoryBudget(fraction = MEMORY_FRACTION) {
     const raw = await loadDriver()
     const [device] = listDevices(raw)
-    return device ? Math.floor(MEMORY_FRACTION * freeMemory(raw, device.ordinal).free) : 0
+    return device ? Math.floor(fraction * freeMemory(raw, device.ordinal).free) : 0
   },
+  cacheShare: 1,
+  workspaceBytes: (program, room) => activationBytes(program, room) + WORKSPACE_BYTES,
   createExecutor: createCudaExecutor,
 }
 
@@ -36,7 +43,10 @@ async function availability(): Promise<Availability> {
     if (!device) return { usable: false, detail: 'no GPU of compute capability 8.0 or newer' }
     const kernels = await kernelsOf(device)
     const usable = kernels !== undefined
-    return { usable, detail: `${describe(device)}, ${raw.path}; ${kernels ?? missingKernels(device)}; ${await blasDetail()}` }
+    return {
+      usable,
+      detail: `${describe(device)}, ${raw.path}; ${kernels ?? missingKernels(device)}; ${await blasDetail()}`,
+    }
   } catch (error) {
     if (!isWarplineError(error)) throw error
     return { usable: false, detail: error.message }

@@ -120,7 +120,7 @@ class CudaExecutor implements Executor {
   async profile(inputs: StepInputs): Promise<ProfiledStep> {
     if (this.underWay > 0) throw new WarplineError('step-invalid', 'a step is under way; profile one at a time')
     const entry = this.prepared.steps.find(inputs)
-    let nanoseconds = new Float64Array(0)
+    let nanoseconds: Float64Array = new Float64Array(0)
     const outputs = await this.submit(inputs, () => {
       nanoseconds = profileWork(this.context, this.stream, entry.plan, this.program.operations.length)
     })

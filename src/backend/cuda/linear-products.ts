@@ -1,7 +1,7 @@
 import type { Linear, Logits } from '../../program/operation.js'
 import type { Products } from './blas/products.js'
 import { epilogueLaunch } from './launch/epilogue.js'
-import { type Places, type StepSizes } from './launch/launch.js'
+import type { Places, StepSizes } from './launch/launch.js'
 import type { Work } from './plan.js'
 
 /** From this many rows, arithmetic and not the reading of weights bounds a product, and cuBLASLt takes it. */

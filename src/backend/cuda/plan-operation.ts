@@ -15,7 +15,11 @@ import type { PlanPlaces } from './places.js'
 import type { PlanSources, Work } from './plan.js'
 
 /** What computes one operation. */
-export function planOperation(op: Operation, { places: at, sampling, products }: PlanSources, sizes: StepSizes): Work[] {
+export function planOperation(
+  op: Operation,
+  { places: at, sampling, products }: PlanSources,
+  sizes: StepSizes,
+): Work[] {
   switch (op.kind) {
     case 'embed':
       return own(embedLaunches(op, at, sizes))

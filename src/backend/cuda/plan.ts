@@ -2,12 +2,13 @@ import type { Operation } from '../../program/operation.js'
 import type { Program } from '../../program/program.js'
 import type { ReadyProduct } from './blas/products.js'
 import type { Stream } from './driver/stream.js'
-import type { InputLayout } from './input-layout.js'
+import { HOST_IDS, ID_SOURCES, type InputLayout } from './input-layout.js'
 import type { Launch, StepSizes } from './launch/launch.js'
-import { type LinearProducts, planOperation, planPair } from './plan-operation.js'
-import type { PlanPlaces } from './places.js'
-import { resolveIdsLaunch } from './launch/resolve-ids.js'
+import { resolveIdsLaunches } from './launch/resolve-ids.js'
 import type { SamplingPlaces } from './launch/sample.js'
+import type { LinearProducts } from './linear-products.js'
+import type { PlanPlaces } from './places.js'
+import { planOperation, planPair } from './plan-operation.js'
 
 /** One thing that the device does: a kernel of ours or a product of cuBLASLt's. */
 export type Work =
@@ -39,7 +40,7 @@ export function planStep(sources: PlanSources, sizes: StepSizes, layout: InputLa
   const { program, places } = sources
   const { operations } = program
   const work: PlannedWork[] = []
-  if (program.buffers.has('ids')) work.push({ launch: resolveIdsLaunch(places, sources.sampling, sizes), operation: -1 })
+  if (program.buffers.has('ids')) for (const launch of resolveIds(sources, sizes)) work.push({ launch, operation: -1 })
   for (let index = 0; index < operations.length; index++) {
     const operation = operations[index]!
     places.nextOperation()
@@ -50,6 +51,12 @@ export function planStep(sources: PlanSources, sizes: StepSizes, layout: InputLa
     if (pair) index++
   }
   return { sizes, layout, work }
+}
+
+/** The step's token ids: the host's, or tokens that the step before sampled. */
+function resolveIds({ places, sampling }: PlanSources, { tokens }: StepSizes): Launch[] {
+  const [sources, hostIds, ids] = [places.input(ID_SOURCES), places.input(HOST_IDS), places.of('ids')]
+  return resolveIdsLaunches({ sources, hostIds, ids, previousTokens: sampling.tokens }, tokens)
 }
 
 /** Whether there is nothing for it to do: no rows are wanted, no blocks are to be copied. */

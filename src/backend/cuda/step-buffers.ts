@@ -82,7 +82,12 @@ export class StepBuffers implements DeviceRegion {
   send(stream: Stream, turn: number, inputs: StepInputs, layout: InputLayout, sizes: StepSizes) {
     const { inputs: staging, soft, results } = this.turns[turn]!
     layout.write(inputs, staging.memory)
-    const used = packSampling(inputs.sampling, sizes.rows, this.room.vocabulary, new Uint8Array(staging.memory, layout.bytes))
+    const used = packSampling(
+      inputs.sampling,
+      sizes.rows,
+      this.room.vocabulary,
+      new Uint8Array(staging.memory, layout.bytes),
+    )
     stream.toDevice(this.address, staging.address, layout.bytes + used)
     if (inputs.softRows && soft) {
       new Float32Array(soft.memory).set(inputs.softRows)

@@ -6,8 +6,8 @@ import type { Stream } from './driver/stream.js'
 import { InputLayout } from './input-layout.js'
 import type { SamplingPlaces } from './launch/sample.js'
 import type { LinearProducts } from './linear-products.js'
-import { type Plan, planStep, runWork } from './plan.js'
 import { PlanPlaces, type Residents, ScratchTooSmall } from './places.js'
+import { type Plan, planStep, runWork } from './plan.js'
 import { keyOf, type ShapedStep, shapeOf } from './step-sizes.js'
 
 /** Graphs of steps of exact sizes (prompts) that are kept beside those of decode batches. */

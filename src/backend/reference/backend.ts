@@ -11,6 +11,8 @@ export const referenceBackend: Backend = {
   },
   blockSize: 16,
   batchTokens: 32,
+  batchSequences: 64,
+  cacheShare: 0.5,
   availability: async () => ({
     usable: true,
     detail: `plain TypeScript on Node ${process.versions.node}, one thread; every number takes four bytes`,
