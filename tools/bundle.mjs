@@ -8,7 +8,17 @@
  * In the folder: ./warpline COMMAND ..., ./test-gpu [NAMES], ./bench-cuda [OPTIONS].
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -29,7 +39,7 @@ rmSync(out, { recursive: true, force: true })
 rmSync(compiled, { recursive: true, force: true })
 mkdirSync(join(out, 'bin'), { recursive: true })
 run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.bundle.json'])
-for (const folder of ['src', 'test', 'bench']) cpSync(join(compiled, folder), join(out, folder), { recursive: true })
+for (const folder of readdirSync(compiled)) cpSync(join(compiled, folder), join(out, folder), { recursive: true })
 rmSync(compiled, { recursive: true, force: true })
 cpSync(join(root, 'package.json'), join(out, 'package.json'))
 for (const folder of productionPackages()) copy(folder)
