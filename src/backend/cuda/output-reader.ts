@@ -1,10 +1,11 @@
 import type { Program } from '../../program/program.js'
 import type { StepInputs, StepOutputs } from '../../program/step.js'
 import { type Activations, widthOf } from './activations.js'
+import { TYPE_BYTES } from './codes.js'
 import type { Context, PinnedRegion } from './driver/context.js'
 import type { Stream } from './driver/stream.js'
 import { toFloat32 } from './half-floats.js'
-import { kernelType, TYPE_BYTES } from './storage.js'
+import { kernelType } from './storage.js'
 
 type Read = () => Pick<StepOutputs, 'hidden' | 'logits'>
 

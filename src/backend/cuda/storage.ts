@@ -9,8 +9,6 @@ export function kernelType({ dtype, name }: Pick<Buffer, 'dtype' | 'name'>): Ker
   return type
 }
 
-export const TYPE_BYTES: Readonly<Record<KernelType, number>> = { f32: 4, f16: 2, bf16: 2 }
-
 /** Buffers begin at multiples of this: what one memory transaction of a whole warp covers, twice. */
 export const ALIGNMENT = 256
 

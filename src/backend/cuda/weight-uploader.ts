@@ -6,6 +6,7 @@ import {
   type WeightSource,
 } from '../../program/weight-source.js'
 import type { ExecutorOptions } from '../executor.js'
+import { TYPE_BYTES } from './codes.js'
 import type { Context, DeviceRegion, PinnedRegion } from './driver/context.js'
 import type { Event } from './driver/event.js'
 import type { Stream } from './driver/stream.js'
@@ -13,7 +14,6 @@ import { convertLaunch } from './launch/convert.js'
 import type { DeviceWeight, Launch } from './launch/launch.js'
 import { placeLaunch } from './launch/place.js'
 import { randomLaunch } from './launch/random.js'
-import { TYPE_BYTES } from './storage.js'
 
 /** What is read at once, and how many such pieces are on their way: disk, bus and device work side by side. */
 const PIECE_BYTES = 16 * 2 ** 20
