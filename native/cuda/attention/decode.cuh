@@ -270,13 +270,13 @@ __device__ __forceinline__ void write_result(const AttentionParams& p, const Dec
         const i32 row = i / HEAD, column = i % HEAD;
         if (column >= p.head_dim) continue;
         float most = -INFINITE;
-        for (i32 b = 0; b < blocks; b++) most = fmaxf(most, load_cluster(result.block_largest() + row, b));
+        for (i32 b = 0; b < blocks; b++) most = fmaxf(most, load_remote(result.block_largest() + row, b));
         const float base = most == -INFINITE ? 0.f : most;
         float sum = 0, total = 0;
         for (i32 b = 0; b < blocks; b++) {
-            const float weight = exp2_fast(load_cluster(result.block_largest() + row, b) - base);
-            sum = fmaf(weight, load_cluster(result.sums + i, b), sum);
-            total = fmaf(weight, load_cluster(result.block_total() + row, b), total);
+            const float weight = exp2_fast(load_remote(result.block_largest() + row, b) - base);
+            sum = fmaf(weight, load_remote(result.sums + i, b), sum);
+            total = fmaf(weight, load_remote(result.block_total() + row, b), total);
         }
         out[row * p.head_dim + column] = from_float<T>(total > 0 ? sum * (1.f / total) : 0.f);
     }
