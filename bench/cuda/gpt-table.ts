@@ -1,7 +1,7 @@
 import { type Machine, requestLimit } from './limits.js'
 import { GPT_MODELS } from './models.js'
-import { medianRequest, withModel } from './runs.js'
 import type { Row } from './report.js'
+import { medianRequest, withModel } from './runs.js'
 
 const BATCHES = [1, 2, 4, 8, 16, 32, 64]
 const LENGTHS = [

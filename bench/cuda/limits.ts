@@ -10,7 +10,12 @@ export interface Machine {
 const BYTES = 2
 
 /** Seconds that a decode step of `batch` sequences needs at least, each with `context` tokens in the cache. */
-export function decodeLimit({ parameters, cacheNumbers }: BenchModel, batch: number, context: number, machine: Machine): number {
+export function decodeLimit(
+  { parameters, cacheNumbers }: BenchModel,
+  batch: number,
+  context: number,
+  machine: Machine,
+): number {
   const reading = (BYTES * (parameters + batch * context * cacheNumbers)) / machine.readBytes
   const computing = (2 * parameters * batch) / machine.flops
   return Math.max(reading, computing)
@@ -22,7 +27,13 @@ export function promptLimit({ parameters }: BenchModel, tokens: number, machine:
 }
 
 /** A whole request: the prompt, which gives the first token, then each further token at its own context. */
-export function requestLimit(model: BenchModel, batch: number, input: number, output: number, machine: Machine): number {
+export function requestLimit(
+  model: BenchModel,
+  batch: number,
+  input: number,
+  output: number,
+  machine: Machine,
+): number {
   let seconds = promptLimit(model, batch * input, machine)
   for (let i = 1; i < output; i++) seconds += decodeLimit(model, batch, input + i, machine)
   return seconds

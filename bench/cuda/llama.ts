@@ -20,7 +20,8 @@ export async function* llamaRows(folder: string, machine: Machine, only?: string
     const rows = await withModel(model, options, async (llm) => {
       const done: Row[] = []
       for (const batch of BATCHES) done.push(await decodeRow(llm, name, model, batch, machine))
-      for (const tokens of PROMPTS) if (tokens < contextLength) done.push(await promptRow(llm, name, model, tokens, machine))
+      for (const tokens of PROMPTS)
+        if (tokens < contextLength) done.push(await promptRow(llm, name, model, tokens, machine))
       return done
     })
     yield* rows
@@ -33,12 +34,28 @@ async function decodeRow(llm: Llm, name: string, model: BenchModel, batch: numbe
   const { total, first } = await medianRequest(llm, batch, INPUT, OUTPUT, 3)
   const value = (batch * (OUTPUT - 1) * 1000) / (total - first)
   const limit = batch / decodeLimit(model, batch, INPUT + OUTPUT / 2, machine)
-  return { section: 'decode', name: `${name} x${batch}`, value, unit: 'tok/s', limit, ratio: value / limit, target: DECODE_TARGETS[batch] }
+  return {
+    section: 'decode',
+    name: `${name} x${batch}`,
+    value,
+    unit: 'tok/s',
+    limit,
+    ratio: value / limit,
+    target: DECODE_TARGETS[batch],
+  }
 }
 
 async function promptRow(llm: Llm, name: string, model: BenchModel, tokens: number, machine: Machine): Promise<Row> {
   const { first } = await medianRequest(llm, 1, tokens, 2, 5)
   const value = (tokens * 1000) / first
   const limit = tokens / promptLimit(model, tokens, machine)
-  return { section: 'prompt', name: `${name} prompt ${tokens}`, value, unit: 'tok/s', limit, ratio: value / limit, target: PROMPT_TARGETS[tokens] }
+  return {
+    section: 'prompt',
+    name: `${name} prompt ${tokens}`,
+    value,
+    unit: 'tok/s',
+    limit,
+    ratio: value / limit,
+    target: PROMPT_TARGETS[tokens],
+  }
 }

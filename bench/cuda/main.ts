@@ -30,7 +30,9 @@ const rows: Row[] = []
 try {
   const { device, readBytes, flops } = await measureLimits(0, ['bf16'])
   const machine: Machine = { device, readBytes, flops: flops.bf16 }
-  say(`${device}: reads ${(readBytes / 1e9).toFixed(0)} GB/s, bf16 products ${(machine.flops / 1e12).toFixed(0)} TFLOP/s`)
+  say(
+    `${device}: reads ${(readBytes / 1e9).toFixed(0)} GB/s, bf16 products ${(machine.flops / 1e12).toFixed(0)} TFLOP/s`,
+  )
   const rivals = options['no-rivals'] ? new Map() : await rivalsOf(options.only, options.model)
   const sections = { kernels: kernelRows, llama: llamaRows, gpt: gptTable }
   for (const [name, section] of Object.entries(sections)) {

@@ -20,7 +20,12 @@ function gpt(name: string, layers: number, hidden: number, heads: number): Bench
     activation_function: 'gelu_new',
     tie_word_embeddings: true,
   }
-  return { name, config, parameters: layers * 12 * hidden ** 2 + vocabulary * hidden, cacheNumbers: 2 * layers * hidden }
+  return {
+    name,
+    config,
+    parameters: layers * 12 * hidden ** 2 + vocabulary * hidden,
+    cacheNumbers: 2 * layers * hidden,
+  }
 }
 
 interface LlamaShape {

@@ -23,7 +23,11 @@ export function lineOf(row: Row): string {
   const { name, value, unit, limit, ratio, target, rival, note } = row
   const goal = target === undefined ? '' : `target ${target}${isMissed(row) ? ' MISSED' : ''}`
   const beside = rival ? `${rival.name} ${format(rival.value)} (${(value / rival.value).toFixed(2)}x)` : ''
-  const figures = [`${format(value)} ${unit}`.padStart(16), `limit ${format(limit)}`.padEnd(16), ratio.toFixed(3).padStart(7)]
+  const figures = [
+    `${format(value)} ${unit}`.padStart(16),
+    `limit ${format(limit)}`.padEnd(16),
+    ratio.toFixed(3).padStart(7),
+  ]
   return [name.padEnd(28), ...figures, goal.padEnd(18), beside, note ?? ''].join('  ').trimEnd()
 }
 

@@ -19,7 +19,7 @@ import { LinearProducts } from './linear-products.js'
 import { OutputReader } from './output-reader.js'
 import { profileWork } from './profile.js'
 import { StepBuffers } from './step-buffers.js'
-import { Steps } from './steps.js'
+import { type PlannedStep, Steps } from './steps.js'
 import { loadWeights } from './weights.js'
 
 export interface CudaOptions extends ExecutorOptions {
@@ -71,7 +71,6 @@ async function prepare(context: Context, options: CudaOptions): Promise<Executor
   const steps = new Steps(context, stream, buffers, {
     residents,
     inputs: new Set([...program.buffers.values()].filter(({ kind }) => kind === 'input').map(({ name }) => name)),
-    sampling: buffers.sampling,
     products,
     maxTokens: Math.min(capacity.tokens, capacity.rows),
     longestContext: Math.min(blocks, buffers.tableStride) * blockSize,
@@ -98,6 +97,7 @@ class CudaExecutor implements Executor {
   private count = 0
   private underWay = 0
   private closed = false
+  private readonly samples: boolean
 
   constructor(
     private readonly options: CudaOptions,
@@ -111,24 +111,24 @@ class CudaExecutor implements Executor {
     this.memory = prepared.memory
     this.outputs = new OutputReader(program, prepared.activations, context, STEPS_AHEAD + 1)
     this.completion = new Completion()
+    this.samples = program.operations.some(({ kind }) => kind === 'sample')
   }
 
   async step(inputs: StepInputs): Promise<StepOutputs> {
-    return this.submit(inputs, (work) => work())
+    return this.submit(inputs, (entry) => this.prepared.steps.run(entry))
   }
 
   async profile(inputs: StepInputs): Promise<ProfiledStep> {
     if (this.underWay > 0) throw new WarplineError('step-invalid', 'a step is under way; profile one at a time')
-    const entry = this.prepared.steps.find(inputs)
     let nanoseconds: Float64Array = new Float64Array(0)
-    const outputs = await this.submit(inputs, () => {
-      nanoseconds = profileWork(this.context, this.stream, entry.plan, this.program.operations.length)
+    const outputs = await this.submit(inputs, ({ plan }) => {
+      nanoseconds = profileWork(this.context, this.stream, plan, this.program.operations.length)
     })
     return { outputs, nanoseconds }
   }
 
   /** Everything is handed to the device before the first `await`: the caller may then write to the inputs again. */
-  private async submit(inputs: StepInputs, run: (work: () => void) => void): Promise<StepOutputs> {
+  private async submit(inputs: StepInputs, run: (entry: PlannedStep) => void): Promise<StepOutputs> {
     if (this.closed) throw new WarplineError('executor-closed', 'the executor was closed before this step')
     if (this.underWay > STEPS_AHEAD) throw new WarplineError('step-invalid', 'two steps are under way already')
     checkStep(this.program, inputs, this.limits)
@@ -136,16 +136,19 @@ class CudaExecutor implements Executor {
     const { activations, buffers, steps } = this.prepared
     const turn = this.count++ % (STEPS_AHEAD + 1)
     if (this.options.poison) activations.poison((region, byte) => this.stream.fill(region, byte))
-    const entry = steps.find(inputs)
-    const { sizes, layout } = entry.plan
-    const sampled = buffers.send(this.stream, turn, inputs, layout, sizes)
-    run(() => steps.run(entry))
+    let entry = steps.find(inputs)
+    if (buffers.makeRoom(this.stream, turn, inputs, entry.plan.sizes.rows)) {
+      steps.forgetAll()
+      entry = steps.find(inputs)
+    }
+    const sampling = buffers.send(this.stream, turn, inputs, entry.plan.layout, entry.plan.sizes)
+    run(entry)
     const read = this.outputs.fetch(this.stream, turn, inputs)
-    const done = buffers.fetch(this.stream, turn, sizes)
+    const sent = buffers.fetch(this.stream, turn, inputs, sampling)
     this.underWay++
     try {
-      await this.completion.of(done)
-      return { sampled: sampled.read(), ...read() }
+      await this.completion.of(sent.done)
+      return { sampled: this.samples ? sent.read() : [], ...read() }
     } finally {
       this.underWay--
     }

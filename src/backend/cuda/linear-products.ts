@@ -1,7 +1,9 @@
 import type { Linear, Logits } from '../../program/operation.js'
 import type { Products } from './blas/products.js'
-import { epilogueLaunch } from './launch/epilogue.js'
-import type { Places, StepSizes } from './launch/launch.js'
+import { ACTIVATION } from './codes.js'
+import type { Address, Launch, Places, StepSizes } from './launch/launch.js'
+import { epilogueLaunch } from './launch/linear.js'
+import { optional } from './launch/optional.js'
 import type { Work } from './plan.js'
 
 /** From this many rows, arithmetic and not the reading of weights bounds a product, and cuBLASLt takes it. */
@@ -24,7 +26,7 @@ export class LinearProducts {
       { weight: at.weight(op.weight).address, x: at.of(op.x), addend, out: target },
     )
     if (!product) return undefined
-    return plain ? [{ product }] : [{ product }, { launch: epilogueLaunch(op, target, at, sizes) }]
+    return plain ? [{ product }] : [{ product }, { launch: epilogueOf(op, target, rows, at) }]
   }
 
   logits(op: Logits, at: Places, sizes: StepSizes): Work[] | undefined {
@@ -37,4 +39,18 @@ export class LinearProducts {
     )
     return product && [{ product }]
   }
+}
+
+/** Bias, activation, gate and residual, on what the product left at `t`. */
+function epilogueOf(op: Linear, t: Address, rows: number, at: Places): Launch {
+  const { rows: outputs, type } = at.weight(op.weight)
+  return epilogueLaunch(type, {
+    ...{ t, bias: optional(op.bias, at), multiply: optional(op.multiply, at), residual: optional(op.residual, at) },
+    ...{ out: at.of(op.out), rows, out_stride: at.widthOf(op.out) },
+    outputs: op.gated ? outputs / 2 : outputs,
+    activation: op.activation && ACTIVATION[op.activation],
+    gated: op.gated ? 1 : 0,
+    wide: type === 'f32' ? 1 : 0,
+    t_wide: type === 'f32' ? 1 : 0,
+  })
 }

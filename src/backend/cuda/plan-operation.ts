@@ -42,7 +42,7 @@ export function planOperation(
     case 'copy-blocks':
       return own(copyBlocksLaunches(op, at, sizes))
     case 'sample':
-      return own(sampleLaunches(op, at, sizes, sampling))
+      return own(sampleLaunches(op, at, sampling, sizes))
     default:
       throw new WarplineError('program-invalid', `the cuda backend runs on one GPU and has no ${op.kind}`)
   }

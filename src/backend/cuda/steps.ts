@@ -4,11 +4,12 @@ import type { Context, DeviceRegion } from './driver/context.js'
 import type { Graph } from './driver/graph.js'
 import type { Stream } from './driver/stream.js'
 import { InputLayout } from './input-layout.js'
-import type { SamplingPlaces } from './launch/sample.js'
+import type { StepSizes } from './launch/launch.js'
 import type { LinearProducts } from './linear-products.js'
 import { PlanPlaces, type Residents, ScratchTooSmall } from './places.js'
 import { type Plan, planStep, runWork } from './plan.js'
-import { keyOf, type ShapedStep, shapeOf } from './step-sizes.js'
+import type { StepBuffers } from './step-buffers.js'
+import { keyOf, shapeOf } from './step-sizes.js'
 
 /** Graphs of steps of exact sizes (prompts) that are kept beside those of decode batches. */
 const MOST_EXACT = 32
@@ -16,7 +17,6 @@ const MOST_EXACT = 32
 export interface StepsOptions {
   readonly residents: Residents
   readonly inputs: ReadonlySet<Ref>
-  readonly sampling: SamplingPlaces
   readonly products: LinearProducts | undefined
   readonly maxTokens: number
   /** Most tokens that the cache can hold of one sequence. */
@@ -27,9 +27,13 @@ export interface StepsOptions {
 
 interface Entry {
   readonly plan: Plan
+  /** Whether many steps share its sizes. */
+  readonly padded: boolean
   uses: number
   graph?: Graph
 }
+
+export type PlannedStep = Entry
 
 /**
  * Plans by sizes, and graphs of those that come again: a padded decode step's at once, another's when its sizes are met a second time.
@@ -42,7 +46,7 @@ export class Steps {
   constructor(
     private readonly context: Context,
     private readonly stream: Stream,
-    private readonly inputsAt: DeviceRegion,
+    private readonly buffers: StepBuffers,
     private readonly options: StepsOptions,
   ) {
     this.scratch = context.allocate(2 ** 20)
@@ -51,20 +55,21 @@ export class Steps {
   }
 
   /** The plan of a step. */
-  find(inputs: StepInputs): Entry & { readonly padded: boolean } {
-    const shaped = shapeOf(inputs, { tokens: this.options.maxTokens, context: this.options.longestContext })
-    const key = keyOf(shaped.sizes)
+  find(inputs: StepInputs): PlannedStep {
+    const { sizes, padded } = shapeOf(inputs, { tokens: this.options.maxTokens, context: this.options.longestContext })
+    const key = keyOf(sizes)
     let entry = this.entries.get(key)
-    if (!entry) {
-      entry = { plan: this.plan(shaped), uses: 0 }
-      if (!shaped.padded) this.forgetOldest()
-    } else this.entries.delete(key)
+    if (entry) this.entries.delete(key)
+    else {
+      entry = { plan: this.plan(sizes), padded, uses: 0 }
+      if (!padded) this.forgetOldest()
+    }
     // The one used last stands last.
     this.entries.set(key, entry)
-    return Object.assign(entry, { padded: shaped.padded })
+    return entry
   }
 
-  run(entry: Entry & { readonly padded: boolean }): void {
+  run(entry: PlannedStep): void {
     const { plan } = entry
     entry.uses++
     const worthwhile = entry.padded || entry.uses > 1
@@ -75,14 +80,20 @@ export class Steps {
     else runWork(plan.work, this.stream, this.early)
   }
 
-  private plan({ sizes }: ShapedStep): Plan {
-    const { residents, inputs, sampling, products } = this.options
+  /** Memory that plans name has moved; the device is idle. */
+  forgetAll(): void {
+    this.closeGraphs()
+    this.entries.clear()
+  }
+
+  private plan(sizes: StepSizes): Plan {
+    const { residents, inputs, products } = this.options
     const layout = new InputLayout(sizes, residents.tableStride, inputs)
     for (;;) {
-      const places = new PlanPlaces(residents, layout, this.inputsAt.address, this.scratch)
-      const records = this.inputsAt.address + BigInt(layout.bytes)
+      const places = new PlanPlaces(residents, layout, this.buffers.inputs, this.scratch)
+      const sampling = this.buffers.samplingPlaces(layout.bytes)
       try {
-        const sources = { program: residents.program, places, sampling: { ...sampling, records }, products }
+        const sources = { program: residents.program, places, sampling, products }
         return planStep(sources, sizes, layout)
       } catch (error) {
         if (!(error instanceof ScratchTooSmall)) throw error
@@ -94,14 +105,13 @@ export class Steps {
   /** All plans name the old memory: they are made anew. */
   private growScratch(bytes: number): void {
     this.stream.synchronize()
-    this.closeGraphs()
-    this.entries.clear()
+    this.forgetAll()
     this.context.release(this.scratch)
     this.scratch = this.context.allocate(Math.ceil(bytes * 1.25))
   }
 
   private forgetOldest(): void {
-    const exact = [...this.entries].filter(([, entry]) => entry.plan.sizes.longestQuery !== 1)
+    const exact = [...this.entries].filter(([, { padded }]) => !padded)
     if (exact.length < MOST_EXACT) return
     const [key, entry] = exact[0]!
     this.entries.delete(key)

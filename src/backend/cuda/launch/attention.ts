@@ -1,4 +1,4 @@
-import type { Attention } from '../../../program/operation.js'
+import type { Attention, QkvToCache } from '../../../program/operation.js'
 import { struct, type Values } from '../../structs.js'
 import type { KernelType } from '../codes.js'
 import { planDecode } from './decode-plan.js'
@@ -178,4 +178,13 @@ function partialBytes(op: Attention, sizes: StepSizes, splits: number): number {
 /** TileLayout::ROW_BYTES of native/cuda/attention/tiles.cuh. */
 function rowBytes(head: number): number {
   return 2 * head + (head % 64 === 0 ? 0 : 16)
+}
+
+export function fusedDecodeLaunches(
+  _qkv: QkvToCache,
+  _op: Attention,
+  _at: Places,
+  _sizes: StepSizes,
+): Launch[] | undefined {
+  return undefined
 }
