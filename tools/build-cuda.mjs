@@ -33,6 +33,7 @@ const common = hashOf(sources(/\.cuh$/))
 const jobs = architectures.flatMap((architecture) => sources(/\.cu$/).map((file) => ({ architecture, file })))
 const reports = new Map(architectures.map((name) => [name, {}]))
 const started = Date.now()
+const total = jobs.length
 let compiled = 0
 
 await Promise.all(Array.from({ length: availableParallelism() }, work))
@@ -45,7 +46,7 @@ const spilling = [...reports].flatMap(([architecture, report]) =>
     .map(([kernel, { spills }]) => `sm_${architecture} ${kernel}: ${spills} bytes spilled`),
 )
 for (const line of spilling) say(line)
-say(`${compiled} of ${jobs.length} modules compiled in ${((Date.now() - started) / 1000).toFixed(1)} s`)
+say(`${compiled} of ${total} modules compiled in ${((Date.now() - started) / 1000).toFixed(1)} s`)
 if (options.check && spilling.length > 0) process.exit(1)
 
 async function work() {

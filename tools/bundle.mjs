@@ -43,6 +43,7 @@ for (const folder of readdirSync(compiled)) cpSync(join(compiled, folder), join(
 rmSync(compiled, { recursive: true, force: true })
 cpSync(join(root, 'package.json'), join(out, 'package.json'))
 for (const folder of productionPackages()) copy(folder)
+copy('tools/build-cuda.mjs')
 copy('native/cuda', (path) => !path.includes('.cubin.json'))
 copy(`native/cpu/build/${process.platform}-${process.arch}`, (path) => !/\.o$|\.json$|kernel-/.test(path))
 if (!options['code-only']) {

@@ -1,12 +1,17 @@
 import type { SamplingRow } from '../../../program/step.js'
 
+/** A row of logits by token id, of which bans only write single ones: an empty object collects them. */
+export interface LogitsById {
+  [id: number]: number
+}
+
 /** Tokens that may not be chosen: suppressed ones and, before the minimum length, end tokens. */
-export function banTokens(logits: Float32Array, { banned }: SamplingRow): void {
+export function banTokens(logits: LogitsById, { banned }: SamplingRow): void {
   for (const id of banned) logits[id] = -Infinity
 }
 
 /** Bad words (transformers' `bad_words_ids`): where the history ends with all of a word but its last token, that is banned. */
-export function banBadWords(logits: Float32Array, { history, badWords }: SamplingRow): void {
+export function banBadWords(logits: LogitsById, { history, badWords }: SamplingRow): void {
   for (const word of badWords) {
     const stem = word.length - 1
     if (occursAt(history, history.length - stem, word, stem)) logits[word[stem]!] = -Infinity
@@ -17,7 +22,7 @@ export function banBadWords(logits: Float32Array, { history, badWords }: Samplin
  * Repeated n-grams (transformers' `no_repeat_ngram_size`): where the last n - 1 tokens of prompt and output stood before,
  * the token that followed them there is banned.
  */
-export function banRepeatedNgrams(logits: Float32Array, { history, noRepeatNgram }: SamplingRow): void {
+export function banRepeatedNgrams(logits: LogitsById, { history, noRepeatNgram }: SamplingRow): void {
   if (noRepeatNgram === 0 || history.length < noRepeatNgram) return
   const stem = noRepeatNgram - 1
   const suffix = history.subarray(history.length - stem)
