@@ -320,14 +320,14 @@ __device__ __forceinline__ void skinny(const LinearParams& p) {
                 if (tile >= tiles || out_column >= p.outputs) continue;
                 const i32 row = p.gated ? column / 8 * 16 + column % 8 : column;
                 const float* from = received + ((in_cluster ? here : warp) * PASS + token) * PITCH + row;
-                float sum = from[0];
-                float up = p.gated ? from[8] : 0.f;
+                float sum[1] = {from[0]};
+                float up[1] = {p.gated ? from[8] : 0.f};
                 for (i32 s = 1; s < (in_cluster ? p.splits : 1); s++) {
                     from += slots * PASS * PITCH;
-                    sum += from[0];
-                    if (p.gated) up += from[8];
+                    sum[0] += from[0];
+                    if (p.gated) up[0] += from[8];
                 }
-                finish<T>(p, sum, up, first_token + j * PASS + token, out_column);
+                finish<T, 1>(p, sum, up, first_token + j * PASS + token, out_column);
             }
             __syncwarp();
         }

@@ -122,3 +122,30 @@ function chooseChunk(rows: number, tokens: number, slice: number, { sharedPerBlo
   }
   return undefined
 }
+
+/** See native/cuda/linear/tiled.cu and tiled-f32.cu: both compute tiles of 128 weight rows and 128 tokens. */
+const TILE = 128
+/** Three stages of both operands, or the tile's sums before they are written, whichever is larger. */
+export const TILED_SHARED = { 16: 3 * 2 * TILE * 64 * 2, 32: TILE * (TILE + 4) * 4 } as const
+
+export function tilesOfProduct({ rows, outputs, gated }: ProductShape): number {
+  return ceilDiv(outputs, gated ? TILE / 2 : TILE) * ceilDiv(rows, TILE)
+}
+
+/**
+ * Whether tiles of 128 rows beat passes of 64: a multiprocessor computes a tile at about 3.5 TFLOP/s, so few tiles leave most of the chip
+ * idle, while each pass of the skinny kernel reads the weight again at about 4 TB/s, from the second-level cache where it fits.
+ */
+export function isTiled(shape: ProductShape, { multiprocessors }: DeviceLimits): boolean {
+  if (shape.rows <= 64) return false
+  const waves = ceilDiv(tilesOfProduct(shape), multiprocessors)
+  const tiled = (waves * 2 * TILE * TILE * shape.inputs) / 3.5e12
+  const weight = (shape.gated ? 2 : 1) * shape.outputs * shape.inputs * 2
+  const skinny = (ceilDiv(shape.rows, 64) * weight) / 4e12
+  return tiled < skinny
+}
+
+/** Parts of K of the skinny kernel, whatever the number of rows: the same parts give the same bits. */
+export function deterministicSlice(shape: ProductShape, device: DeviceLimits): number {
+  return ceilDiv(ceilDiv(shape.inputs, STAGE), chooseSplits(shape, 16, device)) * STAGE
+}
