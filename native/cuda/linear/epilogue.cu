@@ -60,7 +60,7 @@ __device__ __forceinline__ void epilogue(const EpilogueParams& p) {
 }
 
 #define EPILOGUE(NAME, T, COUNT)                                                                          \
-    extern "C" __global__ void __launch_bounds__(THREADS) NAME(const __grid_constant__ EpilogueParams p) { \
+    extern "C" __global__ void __launch_bounds__(THREADS, 4) NAME(const __grid_constant__ EpilogueParams p) { \
         epilogue<T, COUNT>(p);                                                                            \
     }
 EPILOGUE(epilogue_f32, float, NUMBERS<float>)

@@ -88,7 +88,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) tiled_f32(const __grid_
         commit_copies();
         const u32 a_at = base + (now * 2 * OPERAND + my_row * ROW) * 4;
         const u32 b_at = base + (now * 2 * OPERAND + OPERAND + my_token * ROW) * 4;
-#pragma unroll
+#pragma unroll 1
         for (int k = 0; k < STAGE_K; k += 4) {
             float a[SIDE][4];
 #pragma unroll

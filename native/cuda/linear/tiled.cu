@@ -24,17 +24,17 @@ constexpr int PITCH = TILE + 4;                 // floats of a token's sums
 template <class T>
 struct Operand {
     const T* source;
-    const void* base;  // any address that may be read
-    i64 step;          // elements from one of the thread's rows to the next
+    i32 step;          // elements from one of the thread's rows to the next
     u32 valid;         // bit i: row i exists
     u32 place;
 
     __device__ __forceinline__ void fetch(u8* stage, i32 k, i32 inputs) const {
-        const bool inside = k + i32(threadIdx.x % 8) * 8 < inputs;
+        const u32 good = k + i32(threadIdx.x % 8) * 8 < inputs ? valid : 0;
+        const T* from = source + k;
 #pragma unroll
         for (int i = 0; i < TILE / 32; i++) {
-            const bool good = inside && (valid >> i & 1);
-            copy_async16(stage + place + i * 32 * LINE, good ? static_cast<const void*>(source + i * step + k) : base, good);
+            copy_async16(stage + place + i * 32 * LINE, good >> i & 1 ? from : source, good >> i & 1);
+            from += step;
         }
     }
 };
@@ -57,15 +57,15 @@ __device__ __forceinline__ void tiled(const LinearParams& p) {
 
     const i32 my_row = threadIdx.x / 8;
     const i32 my_unit = threadIdx.x % 8;
-    Operand<T> weight = {nullptr, p.weight, i64(p.gated ? 16 : 32) * p.inputs, 0, place_of(my_row, my_unit)};
-    Operand<T> x = {nullptr, p.x, i64(32) * p.x_stride, 0, place_of(my_row, my_unit)};
+    Operand<T> weight = {nullptr, (p.gated ? 16 : 32) * p.inputs, 0, place_of(my_row, my_unit)};
+    Operand<T> x = {nullptr, 32 * p.x_stride, 0, place_of(my_row, my_unit)};
 #pragma unroll
     for (int i = 0; i < TILE / 32; i++) {
         weight.valid |= u32(weight_row(p, first, my_row + i * 32) >= 0) << i;
         x.valid |= u32(first_token + my_row + i * 32 < p.rows) << i;
     }
     weight.source = static_cast<const T*>(p.weight) + i64(max(weight_row(p, first, my_row), 0)) * p.inputs + my_unit * 8;
-    x.source = static_cast<const T*>(p.x) + i64(first_token + my_row) * p.x_stride + my_unit * 8;
+    x.source = static_cast<const T*>(p.x) + i64(min(first_token + my_row, p.rows - 1)) * p.x_stride + my_unit * 8;
 
     // Weights depend on nothing.
 #pragma unroll
