@@ -91,7 +91,8 @@ __device__ __forceinline__ void plain(const LinearParams& p) {
 #pragma unroll
         for (int j = 0; j < TOKENS; j++) {
             if (lane == j && j < tokens && first + r < p.outputs) {
-                finish<T>(p, sums[0][r][j], sums[1][r][j], first_token + j, first + r);
+                float sum[1] = {sums[0][r][j]}, up[1] = {sums[1][r][j]};
+                finish<T, 1>(p, sum, up, first_token + j, first + r);
             }
         }
     }

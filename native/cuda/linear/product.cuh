@@ -7,12 +7,12 @@
 // weight [N, K] or, gated, [2 F, K] with the gate's rows first; x [M, K]; bias f32 [N or 2 F]; out, multiply, residual
 // [M, N or F]. Only a `linear` has activation, multiply, residual, and only `logits` have scale and cap.
 #pragma once
-#include "common/activation.cuh"
 #include "common/launch.cuh"
 #include "common/memory.cuh"
 #include "common/mma.cuh"
 #include "common/types.cuh"
 #include "common/warp.cuh"
+#include "linear/numbers.cuh"
 
 struct LinearParams {
     const void* weight;
@@ -47,34 +47,6 @@ struct LinearParams {
     i32 prefetch;
 };
 
-template <class T>
-__device__ __forceinline__ float element(const void* base, i64 index) {
-    return to_float(static_cast<const T*>(base)[index]);
-}
-
-template <class T>
-__device__ __forceinline__ void put(const LinearParams& p, i64 index, float value) {
-    if (p.wide) static_cast<float*>(p.out)[index] = value;
-    else static_cast<T*>(p.out)[index] = from_float<T>(value);
-}
-
-/// From sums to one number of out: `up` counts where gated only.
-template <class T>
-__device__ __forceinline__ void finish(const LinearParams& p, float sum, float up, i32 row, i32 column) {
-    const i64 at = i64(row) * p.out_stride + column;
-    if (p.bias) sum += p.bias[column];
-    float value = activate(p.activation, sum);
-    if (p.gated) {
-        if (p.bias) up += p.bias[p.outputs + column];
-        value *= up;
-    }
-    if (p.multiply) value *= element<T>(p.multiply, at);
-    if (p.residual) value += element<T>(p.residual, at);
-    value *= p.scale;
-    if (p.soft_cap != 0.f) value = p.soft_cap * tanhf(value / p.soft_cap);
-    put<T>(p, at, value);
-}
-
 /// Tiles of 16 weight rows give 16 columns of out, or 8 where gated: then 8 rows of the gate stand above the same 8 of the
 /// up-projection, so that one lane of an mma holds both (d[0..1] and d[2..3]).
 __device__ __forceinline__ i32 columns_of_tile(const LinearParams& p) { return p.gated ? 8 : 16; }
@@ -87,4 +59,36 @@ __device__ __forceinline__ i32 weight_row(const LinearParams& p, i32 first, i32 
     const i32 column = first + (p.gated ? (row >> 4) * 8 + (row & 7) : row);
     if (column >= p.outputs) return -1;
     return p.gated && (row & 8) ? p.outputs + column : column;
+}
+
+/// Finishes a tile of out whose sums stand in shared memory, [tokens, PITCH] floats: TOKENS rows of x from first_token, and ROWS weight
+/// rows from column `first`, in the tile's order (see weight_row). THREADS threads share it.
+template <class T, int TOKENS, int ROWS, int PITCH, int THREADS>
+__device__ __forceinline__ void finish_tile(const LinearParams& p, const float* sums, i32 first_token, i32 first) {
+    constexpr int COUNT = NUMBERS<T>;
+    const i32 columns = p.gated ? ROWS / 2 : ROWS;
+    const i32 tokens = min(p.rows - first_token, TOKENS);
+    const bool aligned = p.outputs % COUNT == 0 && p.out_stride % COUNT == 0;
+    for (i32 item = threadIdx.x; item < tokens * (columns / COUNT); item += THREADS) {
+        const i32 token = item / (columns / COUNT);
+        const i32 column = item % (columns / COUNT) * COUNT;
+        if (first + column >= p.outputs) continue;
+        const float* from = sums + token * PITCH + (p.gated ? column / 8 * 16 + column % 8 : column);
+        float value[COUNT], up[COUNT];
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) {
+            value[i] = from[i];
+            up[i] = p.gated ? from[i + 8] : 0.f;
+        }
+        if (aligned) {
+            finish<T, COUNT>(p, value, up, first_token + token, first + column);
+            continue;
+        }
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) {
+            if (first + column + i >= p.outputs) break;
+            float one[1] = {value[i]}, one_up[1] = {up[i]};
+            finish<T, 1>(p, one, one_up, first_token + token, first + column + i);
+        }
+    }
 }

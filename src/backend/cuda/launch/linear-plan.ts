@@ -53,10 +53,12 @@ export function planSkinny(shape: ProductShape, device: DeviceLimits, determinis
   const wanted = [8, 16, 32, 64].find((tokens) => tokens >= shape.rows) ?? 64
   for (let tokens = wanted; ; tokens /= 2) {
     // With `deterministic` the order of a sum must not depend on the number of rows.
-    const splits = chooseSplits(shape, deterministic ? 16 : tileRows(tokens), device)
-    const slice = ceilDiv(ceilDiv(shape.inputs, STAGE), splits) * STAGE
     const rows = Math.min(shape.rows, tokens)
-    const memory = chooseChunk(rows, tokens, Math.min(slice, ceilDiv(shape.inputs, STAGE) * STAGE), device)
+    const splits = deterministic
+      ? deterministicSplits(shape, device)
+      : chooseSplits(shape, rows, tileRows(tokens), device)
+    const slice = sliceOf(shape, splits)
+    const memory = chooseChunk(rows, tokens, slice, device)
     if (!memory && tokens > 8) continue
     if (!memory) throw new RangeError(`${device.sharedPerBlock} bytes of shared memory are too few for a product`)
     const partial = splits > 1 && device.architecture < 90
@@ -74,24 +76,32 @@ export function planSkinny(shape: ProductShape, device: DeviceLimits, determinis
 }
 
 /**
- * Parts of K. The estimate is in inputs of one tile that a multiprocessor must take in: its tiles times its part of K, where
- * fewer than six warps at work do not fill the memory's queue; x, which each block reads, as if of 8 tokens; and the exchange of
- * sums, about half a microsecond within a cluster and several where it takes another kernel.
+ * Parts of K. The estimate is in inputs of one tile (32 bytes each) that a multiprocessor must take in: its tiles times its part of K,
+ * where fewer than six warps at work do not fill the memory's queue; x, which each block reads, and reads again in every round where it
+ * does not stay in shared memory, at twice the weight's speed; and the exchange of sums, which holds up a cluster the longer
+ * the more blocks it has, or takes another kernel. With `rows` fixed the choice depends on the weight alone.
  */
-function chooseSplits(shape: ProductShape, rows: number, device: DeviceLimits): number {
+function chooseSplits(shape: ProductShape, rows: number, tile: number, device: DeviceLimits): number {
   const blocks = ceilDiv(shape.inputs, STAGE)
-  const exchange = device.architecture >= 90 ? 500 : 5000
   let best = { splits: 1, time: Number.POSITIVE_INFINITY }
   for (const splits of SPLITS.filter((count) => count <= blocks)) {
     const slice = ceilDiv(blocks, splits) * STAGE
-    const perGroup = ceilDiv(tilesOf(shape, rows), groupsFor(splits, device))
+    const perGroup = ceilDiv(tilesOf(shape, tile), groupsFor(splits, device))
+    const rounds = ceilDiv(perGroup, WARPS)
     const rest = perGroup % WARPS
-    const tiles = (perGroup - rest + (rest && Math.max(rest, 6))) * (rows / 16)
-    const time = (tiles + 0.5) * slice + (splits > 1 ? exchange : 0)
-    if (time < best.time) best = { splits, time }
+    const weight = (perGroup - rest + (rest && Math.max(rest, 6))) * (tile / 16) * slice
+    const x = ((slice * rows) / 32) * (rows * slice * 2 > X_BYTES ? rounds : 1)
+    const exchange = splits === 1 ? 0 : device.architecture >= 90 ? rounds * splits * 50 : 5000
+    if (weight + x + exchange < best.time) best = { splits, time: weight + x + exchange }
   }
   return best.splits
 }
+
+/** Of x in shared memory, about, where the blocks of two kernels share a multiprocessor. */
+const X_BYTES = 36_000
+
+/** Rows that `deterministic` plans for, whatever there are. */
+const USUAL_ROWS = 8
 
 /** Clusters of 4 and 8 do not fill every graphics processing cluster: about 3 % of the multiprocessors stay out. */
 function groupsFor(splits: number, { multiprocessors }: DeviceLimits): number {
@@ -121,4 +131,39 @@ function chooseChunk(rows: number, tokens: number, slice: number, { sharedPerBlo
     return { xChunk: chunk * STAGE, shared: ring + exchange + 2 * chunk * perStage }
   }
   return undefined
+}
+
+/** See native/cuda/linear/tiled.cu and tiled-f32.cu: both compute tiles of 128 weight rows and 128 tokens. */
+const TILE = 128
+/** Three stages of both operands, or the tile's sums before they are written, whichever is larger. */
+export const TILED_SHARED = { 16: 3 * 2 * TILE * 64 * 2, 32: TILE * (TILE + 4) * 4 } as const
+
+export function tilesOfProduct({ rows, outputs, gated }: ProductShape): number {
+  return ceilDiv(outputs, gated ? TILE / 2 : TILE) * ceilDiv(rows, TILE)
+}
+
+/**
+ * Whether tiles of 128 rows beat passes of 64: a multiprocessor computes a tile at about 3.5 TFLOP/s, so few tiles leave most of the chip
+ * idle, while each pass of the skinny kernel reads the weight again at about 4 TB/s, from the second-level cache where it fits.
+ */
+export function isTiled(shape: ProductShape, { multiprocessors }: DeviceLimits): boolean {
+  if (shape.rows <= 64) return false
+  const waves = ceilDiv(tilesOfProduct(shape), multiprocessors)
+  const tiled = (waves * 2 * TILE * TILE * shape.inputs) / 3.5e12
+  const weight = (shape.gated ? 2 : 1) * shape.outputs * shape.inputs * 2
+  const skinny = (ceilDiv(shape.rows, 64) * weight) / 4e12
+  return tiled < skinny
+}
+
+/** Inputs of a part of K of the skinny kernel, whatever the number of rows: the same parts give the same bits. */
+export function deterministicSlice(shape: ProductShape, device: DeviceLimits): number {
+  return sliceOf(shape, deterministicSplits(shape, device))
+}
+
+function deterministicSplits(shape: ProductShape, device: DeviceLimits): number {
+  return chooseSplits(shape, USUAL_ROWS, 16, device)
+}
+
+function sliceOf({ inputs }: ProductShape, splits: number): number {
+  return ceilDiv(ceilDiv(inputs, STAGE), splits) * STAGE
 }

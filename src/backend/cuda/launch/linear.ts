@@ -12,7 +12,15 @@ import {
   parametersOf,
   type StepSizes,
 } from './launch.js'
-import { type ProductShape, planSkinny, WARPS } from './linear-plan.js'
+import {
+  deterministicSlice,
+  isTiled,
+  type ProductShape,
+  planSkinny,
+  TILED_SHARED,
+  tilesOfProduct,
+  WARPS,
+} from './linear-plan.js'
 
 /** `LinearParams` of native/cuda/linear/product.cuh. */
 export const LINEAR_PARAMS = struct({
@@ -59,6 +67,9 @@ export const EPILOGUE_PARAMS = struct({
   soft_cap: 'f32',
 })
 
+/** Below, passes over the weight in eights cost less than the tiles that stay empty. */
+const MOST_VECTOR_ROWS = 64
+
 type LinearParams = Values<typeof LINEAR_PARAMS.fields>
 type EpilogueParams = Values<typeof EPILOGUE_PARAMS.fields>
 
@@ -86,9 +97,34 @@ function launchesOf(product: Product, at: Places): Launch[] {
   const lanes = type === 'f32' ? 4 : 8
   const isAligned = shape.inputs % lanes === 0 && product.parameters.x_stride! % lanes === 0
   if (!isAligned) return [plainLaunch('plain', product, 8, 1)]
-  if (type === 'f32')
-    return [shape.rows > 1 ? plainLaunch('vector_8', product, 8, 2) : plainLaunch('vector_1', product, 1, 2)]
+  if (type === 'f32') return [float32Launch(product, at)]
+  if (isTiled(shape, at.device)) return [tiledLaunch(product, at)]
   return skinnyLaunches(product, at)
+}
+
+/** The sums of `vector` run over lanes, those of `tiled` do not: `deterministic` keeps to the first. */
+function float32Launch(product: Product, { deterministic }: Places): Launch {
+  const { rows } = product.shape
+  if (rows > MOST_VECTOR_ROWS && !deterministic) return tiles('tiled-f32', 'tiled_f32', product, TILED_SHARED[32])
+  return rows > 1 ? plainLaunch('vector_8', product, 8, 2) : plainLaunch('vector_1', product, 1, 2)
+}
+
+function tiledLaunch(product: Product, at: Places): Launch {
+  const { type, shape } = product
+  if (!at.deterministic) return tiles('tiled', `tiled_${type}`, product, TILED_SHARED[16])
+  const parameters = { ...product.parameters, slice: deterministicSlice(shape, at.device) }
+  return tiles('tiled', `tiled_parts_${type}`, { ...product, parameters }, TILED_SHARED[16])
+}
+
+function tiles(module: string, kernel: string, { shape, parameters }: Product, shared: number): Launch {
+  return {
+    module: `linear/${module}`,
+    kernel,
+    grid: [tilesOfProduct(shape), 1, 1],
+    threads: 256,
+    shared,
+    parameters: parametersOf(LINEAR_PARAMS, parameters),
+  }
 }
 
 function plainLaunch(name: string, { type, shape, parameters }: Product, tokens: number, columns: number): Launch {
