@@ -24,11 +24,11 @@ __device__ __forceinline__ void decode(const AttentionParams& p) {
     Ring ring(p, work, work.context);
 #pragma unroll
     for (int i = 0; i < STAGES - 1; i++) ring.fetch(i);
-    const DecodeQueries<HEAD> q = load_queries<T, HEAD>(p, work, dynamic_shared() + Ring::BYTES);
+    const DecodeQueries<HEAD> q[1] = {load_queries<T, HEAD>(p, work, dynamic_shared() + Ring::BYTES)};
 
     RowState state;
-    float sums[HEAD / 8][4];
-    clear(sums);
+    float sums[1][HEAD / 8][4];
+    clear(sums[0]);
     const DecodeRows rows(p, work);
     const i32 count = ring.count();
     for (i32 i = 0; i < count; i++) {
@@ -37,7 +37,7 @@ __device__ __forceinline__ void decode(const AttentionParams& p) {
         attend_tile<T, HEAD>(p, work, rows, q, ring.keys(i), ring.values(i), ring.tile(i), state, sums);
     }
 
-    finish_decode<T, HEAD, WARPS>(p, work, state, sums);
+    finish_decode<T, HEAD, WARPS>(p, work, state, sums[0]);
 }
 
 constexpr int MOST_SPLITS = 128;

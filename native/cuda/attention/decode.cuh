@@ -170,15 +170,15 @@ struct DecodeRows {
 };
 
 template <class T, int HEAD, class Queries>
-__device__ __forceinline__ void attend_tile(const AttentionParams& p, const DecodeWork& work, const DecodeRows& rows, const Queries& q,
+__device__ __forceinline__ void attend_tile(const AttentionParams& p, const DecodeWork& work, const DecodeRows& rows, const Queries (&q)[1],
                                             const u8* keys, const u8* values, i32 tile,
-                                            RowState& state, float (&sums)[HEAD / 8][4]) {
+                                            RowState& state, float (&sums)[1][HEAD / 8][4]) {
     const i32 first = tile * TILE_KEYS, position = work.context - 1;
-    float scores[2][4];
+    float scores[1][2][4];
     multiply_keys<T, HEAD, 1>(scores, q, shared_address(keys));
     const bool whole = first + TILE_KEYS - 1 <= position && (p.window == 0 || first > position - p.window);
-    finish_scores<2>(scores, p, rows.positions, rows.slopes, first, !whole);
-    weigh(scores, sums, state);
+    finish_scores<2>(scores[0], p, rows.positions, rows.slopes, first, !whole);
+    weigh(scores[0], sums[0], state);
     multiply_values<T, HEAD, 1>(sums, scores, shared_address(values));
 }
 

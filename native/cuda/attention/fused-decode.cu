@@ -125,11 +125,11 @@ __device__ __forceinline__ void fused_decode(const FusedDecodeParams& params) {
     for (int i = 0; i < STAGES - 1; i++) ring.fetch(i);
     const NewToken<T, HEAD> token(dynamic_shared() + Ring::BYTES);
     token.compute(params.qkv, work, has_last);
-    const TileQueries<HEAD> q(token.queries);
+    const TileQueries<HEAD> q[1] = {TileQueries<HEAD>(token.queries)};
 
     RowState state;
-    float sums[HEAD / 8][4];
-    clear(sums);
+    float sums[1][HEAD / 8][4];
+    clear(sums[0]);
     const DecodeRows rows(p, work);
     const i32 count = ring.count();
     for (i32 i = 0; i < count; i++) {
@@ -138,7 +138,7 @@ __device__ __forceinline__ void fused_decode(const FusedDecodeParams& params) {
         if (ring.tile(i) == position / TILE_KEYS) token.patch(ring.keys(i), ring.values(i), position % TILE_KEYS, p.head_dim);
         attend_tile<T, HEAD>(p, work, rows, q, ring.keys(i), ring.values(i), ring.tile(i), state, sums);
     }
-    finish_decode<T, HEAD, WARPS>(p, work, state, sums);
+    finish_decode<T, HEAD, WARPS>(p, work, state, sums[0]);
 }
 
 #define FUSED_DECODE(HEAD, WARPS, STAGES)                                                                                    \

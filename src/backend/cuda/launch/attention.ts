@@ -38,6 +38,23 @@ export type AttentionParameters = Values<typeof ATTENTION_PARAMS.fields>
 const HEADS = [32, 64, 96, 128, 160, 192, 256] as const
 export type Head = (typeof HEADS)[number]
 
+/**
+ * Of native/cuda/attention/prompt.cu: keys of a tile, bands of 16 queries in each of its four warps, and whether queries lie in shared
+ * memory.
+ */
+const PROMPT_SHAPES: Readonly<
+  Record<Head, { readonly keys: number; readonly bands: number; readonly shared: boolean }>
+> = {
+  32: { keys: 64, bands: 2, shared: false },
+  64: { keys: 64, bands: 2, shared: false },
+  96: { keys: 64, bands: 1, shared: false },
+  128: { keys: 32, bands: 2, shared: true },
+  160: { keys: 32, bands: 1, shared: false },
+  192: { keys: 32, bands: 1, shared: true },
+  256: { keys: 32, bands: 1, shared: true },
+}
+const PROMPT_WARPS = 4
+
 /** Warps, and tiles of 16 keys in each warp's ring, of native/cuda/attention/decode.cu. */
 const DECODE_SHAPES: Readonly<Record<Head, { readonly warps: number; readonly stages: number }>> = {
   32: { warps: 4, stages: 4 },
@@ -116,15 +133,14 @@ function prompt(
   parameters: AttentionParameters,
   sizes: StepSizes,
 ): Launch {
-  const [queries, threads] = [64, 128]
-  const keys = head <= 128 ? 64 : 32
-  const queryBytes = head > 160 ? queries * head * 2 : 0
+  const { keys, bands, shared } = PROMPT_SHAPES[head]
+  const queries = PROMPT_WARPS * bands * 16
   return {
     module: 'attention/prompt',
     kernel: `prompt_${head}_${type}`,
     grid: [op.heads, queryTiles(queries, sizes), 1],
-    threads,
-    shared: 4 * keys * rowBytes(head) + queryBytes,
+    threads: 32 * PROMPT_WARPS,
+    shared: 4 * keys * rowBytes(head) + (shared ? queries * head * 2 : 0),
     parameters: parametersOf(ATTENTION_PARAMS, parameters),
   }
 }
