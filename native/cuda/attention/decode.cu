@@ -15,23 +15,20 @@
 template <class T, int HEAD, int WARPS, int STAGES>
 __device__ __forceinline__ void decode(const AttentionParams& p) {
     using Ring = TileRing<T, HEAD, WARPS, STAGES>;
-    using Result = DecodeResult<HEAD, WARPS>;
-    static_assert(Result::BYTES <= Ring::BYTES, "the result lies where the rings were");
     start_next();
     wait_for_inputs();
     DecodeWork work;
     if (!find_work(p, work)) return;
-    const bool joins_later = p.partials != nullptr;
-    if (joins_later && work.first_tile == work.last_tile) return;
+    if (p.partials != nullptr && work.first_tile == work.last_tile) return;
 
     Ring ring(p, work, work.context);
 #pragma unroll
     for (int i = 0; i < STAGES - 1; i++) ring.fetch(i);
-    const DecodeQueries<HEAD> q = load_queries<T, HEAD>(p, work, dynamic_shared() + Ring::BYTES);
+    const DecodeQueries<HEAD> q[1] = {load_queries<T, HEAD>(p, work, dynamic_shared() + Ring::BYTES)};
 
     RowState state;
-    float sums[HEAD / 8][4];
-    clear(sums);
+    float sums[1][HEAD / 8][4];
+    clear(sums[0]);
     const DecodeRows rows(p, work);
     const i32 count = ring.count();
     for (i32 i = 0; i < count; i++) {
@@ -40,20 +37,7 @@ __device__ __forceinline__ void decode(const AttentionParams& p) {
         attend_tile<T, HEAD>(p, work, rows, q, ring.keys(i), ring.values(i), ring.tile(i), state, sums);
     }
 
-    const Result result(work.rows);
-    result.join(state, sums);
-    if (joins_later) {
-        write_partial(p, work, result);
-    } else if (p.splits == 1) {
-        write_result<T>(p, work, result, 1);
-    } else {
-        cluster_arrive();
-        cluster_wait();
-        write_result<T>(p, work, result, p.splits);
-        // A block's shared memory stays until all of the cluster have read it.
-        cluster_arrive();
-        cluster_wait();
-    }
+    finish_decode<T, HEAD, WARPS>(p, work, state, sums[0]);
 }
 
 constexpr int MOST_SPLITS = 128;
@@ -108,14 +92,7 @@ __device__ __forceinline__ void join(const AttentionParams& p) {
         decode<bf16, HEAD, WARPS, STAGES>(p);                                                                                   \
     }
 
-// Warps and stages are repeated in src/backend/cuda/launch/attention.ts; the rings take up to 99 KB.
-DECODE(32, 4, 4)
-DECODE(64, 4, 4)
-DECODE(96, 4, 3)
-DECODE(128, 4, 3)
-DECODE(160, 4, 2)
-DECODE(192, 4, 2)
-DECODE(256, 2, 2)
+FOR_DECODE_HEADS(DECODE)
 
 extern "C" __global__ void __launch_bounds__(256) join_splits_f16(const __grid_constant__ AttentionParams p) { join<f16>(p); }
 extern "C" __global__ void __launch_bounds__(256) join_splits_bf16(const __grid_constant__ AttentionParams p) { join<bf16>(p); }

@@ -60,6 +60,7 @@ struct TileRing {
     using Layout = TileLayout<HEAD>;
     static constexpr int TILE_BYTES = TILE_KEYS * Layout::ROW_BYTES;
     static constexpr int BYTES = WARPS * STAGES * 2 * TILE_BYTES;
+    static_assert((2 * (WARPS + 1) * MOST_ROWS + WARPS * MOST_ROWS * HEAD) * 4 <= BYTES, "DecodeResult lies where the rings were");
 
     const AttentionParams& p;
     const DecodeWork& work;
@@ -168,16 +169,16 @@ struct DecodeRows {
     }
 };
 
-template <class T, int HEAD>
-__device__ __forceinline__ void attend_tile(const AttentionParams& p, const DecodeWork& work, const DecodeRows& rows,
-                                            const DecodeQueries<HEAD>& q, const u8* keys, const u8* values, i32 tile,
-                                            RowState& state, float (&sums)[HEAD / 8][4]) {
+template <class T, int HEAD, class Queries>
+__device__ __forceinline__ void attend_tile(const AttentionParams& p, const DecodeWork& work, const DecodeRows& rows, const Queries (&q)[1],
+                                            const u8* keys, const u8* values, i32 tile,
+                                            RowState& state, float (&sums)[1][HEAD / 8][4]) {
     const i32 first = tile * TILE_KEYS, position = work.context - 1;
-    float scores[2][4];
+    float scores[1][2][4];
     multiply_keys<T, HEAD, 1>(scores, q, shared_address(keys));
     const bool whole = first + TILE_KEYS - 1 <= position && (p.window == 0 || first > position - p.window);
-    finish_scores<2>(scores, p, rows.positions, rows.slopes, first, !whole);
-    weigh(scores, sums, state);
+    finish_scores<2>(scores[0], p, rows.positions, rows.slopes, first, !whole);
+    weigh(scores[0], sums[0], state);
     multiply_values<T, HEAD, 1>(sums, scores, shared_address(values));
 }
 
@@ -198,8 +199,6 @@ struct DecodeResult {
     float* total;    // likewise
     float* sums;     // [WARPS, rows, HEAD], then the block's own in the place of the first warp's
     i32 rows;
-
-    static constexpr int BYTES = (2 * (WARPS + 1) * MOST_ROWS + WARPS * MOST_ROWS * HEAD) * 4;
 
     __device__ __forceinline__ explicit DecodeResult(i32 rows)
         : largest(reinterpret_cast<float*>(dynamic_shared())),
@@ -296,3 +295,34 @@ __device__ __forceinline__ void write_partial(const AttentionParams& p, const De
         }
     }
 }
+
+/// Joins what the warps, and the blocks of a cluster, have, and writes it: as the result, or for the kernel that joins splits.
+template <class T, int HEAD, int WARPS>
+__device__ __forceinline__ void finish_decode(const AttentionParams& p, const DecodeWork& work, RowState& state,
+                                              const float (&sums)[HEAD / 8][4]) {
+    const DecodeResult<HEAD, WARPS> result(work.rows);
+    result.join(state, sums);
+    if (p.partials != nullptr) {
+        write_partial(p, work, result);
+    } else if (p.splits == 1) {
+        write_result<T>(p, work, result, 1);
+    } else {
+        cluster_arrive();
+        cluster_wait();
+        write_result<T>(p, work, result, p.splits);
+        // A block's shared memory stays until all of the cluster have read it.
+        cluster_arrive();
+        cluster_wait();
+    }
+}
+
+/// Warps, and tiles in each warp's ring, for each compiled head size; src/backend/cuda/launch/attention.ts repeats them. What they
+/// take stays below the 99 KB that a block may have on every device from compute capability 8.0.
+#define FOR_DECODE_HEADS(KERNEL) \
+    KERNEL(32, 4, 4)             \
+    KERNEL(64, 4, 4)             \
+    KERNEL(96, 4, 3)             \
+    KERNEL(128, 4, 3)            \
+    KERNEL(160, 4, 2)            \
+    KERNEL(192, 4, 2)            \
+    KERNEL(256, 2, 2)

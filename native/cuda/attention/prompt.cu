@@ -1,27 +1,42 @@
 // Attention of prompts and their chunks on tensor cores, f16 and bf16: FlashAttention-2 (Dao 2023) over the paged cache. Layouts and
 // formulas are in params.cuh.
 //
-// A block of four warps has 64 queries of one head, 16 a warp, kept in registers, and goes through tiles of keys and values, which
-// are copied asynchronously one tile ahead. Scores stay in registers and are, as weights, the left operand of the second product.
+// A block of four warps has 64 or 128 queries of one head, one or two bands of 16 a warp, and goes through tiles of keys and
+// values, which are copied asynchronously one tile ahead. Scores stay in registers and are, as weights, the left operand of the second
+// product. Two bands halve what is read of K and V from shared memory, which else bounds the kernel at half of the tensor cores' rate.
 // Tiles that no query of the block sees are skipped, and a warp skips those that its own queries do not see; only tiles that cross
 // the diagonal, the window's edge or the context's end are masked. Head sizes between the compiled ones are padded with zeros.
 // Neighbouring blocks are heads, which share keys and values in second-level cache; a sequence's last tile, the longest, comes first.
 // Tiles begin at multiples of their size and rows do not mix, so that a row depends on nothing but its own sequence.
 //
-// Bound by arithmetic, 4 * head_dim FLOPs for each query, head and key that it sees, and by reading K and V from shared memory once a warp.
+// Bound by arithmetic: 4 * head_dim FLOPs for each query, head and key that it sees.
 #include "attention/tiles.cuh"
 #include "common/launch.cuh"
 #include "common/shared.cuh"
 
 constexpr int WARPS = 4;
 constexpr int THREADS = WARPS * WARP;
-constexpr int QUERIES = WARPS * 16;
 
-// Copies a tile of keys or values. Rows from `end` on are zeros: what lies behind the context in the cache may be anything, and
-// a weight of zero does not silence NaN.
+// One Queries for each band, made by a function of the band's number.
+template <class Queries, int BANDS>
+struct Bands;
+template <class Queries>
+struct Bands<Queries, 1> {
+    Queries of[1];
+    template <class Make>
+    __device__ __forceinline__ explicit Bands(const Make& make) : of{make(0)} {}
+};
+template <class Queries>
+struct Bands<Queries, 2> {
+    Queries of[2];
+    template <class Make>
+    __device__ __forceinline__ explicit Bands(const Make& make) : of{make(0), make(1)} {}
+};
+
+// Copies a tile of keys and the values behind it. Rows from `end` on are zeros: what lies behind the context in the cache may be
+// anything, and a weight of zero does not silence NaN.
 template <class T, int HEAD, int KEYS>
-__device__ __forceinline__ void copy_tile(u8* to, const void* cache, const AttentionParams& p, const i32* table, i32 kv_head, i32 first,
-                                          i32 end) {
+__device__ __forceinline__ void copy_tiles(u8* to, const AttentionParams& p, const i32* table, i32 kv_head, i32 first, i32 end) {
     using Layout = TileLayout<HEAD>;
     constexpr int PIECES = Layout::PIECES;
     static_assert(KEYS * PIECES % THREADS == 0, "every thread copies as much as any other");
@@ -33,12 +48,16 @@ __device__ __forceinline__ void copy_tile(u8* to, const void* cache, const Atten
         const i32 j = first + row;
         const bool exists = j < end && piece < pieces;
         const i64 at = exists ? cache_row(p, table, kv_head, j) * p.head_dim + piece * 8 : 0;
-        copy_async16(to + Layout::offset(row, piece), static_cast<const T*>(cache) + at, exists);
+        const u32 offset = Layout::offset(row, piece);
+        copy_async16(to + offset, static_cast<const T*>(p.keys) + at, exists);
+        copy_async16(to + KEYS * Layout::ROW_BYTES + offset, static_cast<const T*>(p.values) + at, exists);
     }
 }
 
-template <class T, int HEAD, int KEYS>
+// KEYS of a tile; BANDS of 16 queries a warp; whether queries stay in registers or in shared memory.
+template <class T, int HEAD, int KEYS, int BANDS, bool SHARED>
 __device__ __forceinline__ void prompt(const AttentionParams& p) {
+    constexpr int QUERIES = WARPS * BANDS * 16;
     start_next();
     wait_for_inputs();
     QueryTile tile;
@@ -52,40 +71,40 @@ __device__ __forceinline__ void prompt(const AttentionParams& p) {
     const i32 begin = first_seen(p.window, tile.first_position) / KEYS * KEYS;
 
     const auto fetch = [&](i32 first, int stage) {
-        if (first < end) {
-            u8* to = ring + stage * 2 * TILE_BYTES;
-            copy_tile<T, HEAD, KEYS>(to, p.keys, p, table, kv_head, first, end);
-            copy_tile<T, HEAD, KEYS>(to + TILE_BYTES, p.values, p, table, kv_head, first, end);
-        }
+        if (first < end) copy_tiles<T, HEAD, KEYS>(ring + stage * 2 * TILE_BYTES, p, table, kv_head, first, end);
         commit_copies();
     };
     fetch(begin, 0);
 
     const int g = lane_id() / 4, t = lane_id() % 4;
-    const i32 row = warp_id() * 16;
-    QueryFragments<HEAD, (HEAD > 160)> q(ring + 4 * TILE_BYTES, threadIdx.x, THREADS);
+    const i32 first_row = warp_id() * BANDS * 16;
     const T* queries = static_cast<const T*>(p.q) + i64(tile.first_token) * p.q_stride + head * p.head_dim;
+    const auto band_queries = [&](int band) {
+        QueryFragments<HEAD, SHARED> q(ring + 4 * TILE_BYTES + band * HEAD * THREADS, threadIdx.x, THREADS);
 #pragma unroll
-    for (int k = 0; k < HEAD / 16; k++) {
+        for (int k = 0; k < HEAD / 16; k++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-            const i32 r = row + g + i % 2 * 8, column = k * 16 + t * 2 + i / 2 * 8;
-            const bool exists = r < tile.queries && column < p.head_dim;
-            q.set(k, i, exists ? *reinterpret_cast<const u32*>(queries + i64(r) * p.q_stride + column) : 0);
+            for (int i = 0; i < 4; i++) {
+                const i32 r = first_row + band * 16 + g + i % 2 * 8, column = k * 16 + t * 2 + i / 2 * 8;
+                const bool exists = r < tile.queries && column < p.head_dim;
+                q.set(k, i, exists ? *reinterpret_cast<const u32*>(queries + i64(r) * p.q_stride + column) : 0);
+            }
         }
-    }
+        return q;
+    };
+    const Bands<QueryFragments<HEAD, SHARED>, BANDS> q(band_queries);
 
-    const i32 first_position = tile.first_position + row;
-    const i32 positions[2] = {first_position + g, first_position + g + 8};
-    const float slope = p.alibi ? p.alibi[head] : 0.f;
-    const float slopes[2] = {slope, slope};
-    const bool has_rows = row < tile.queries;
-    RowState state;
-    float sums[HEAD / 8][4];
+    const i32 first_position = tile.first_position + first_row, last_position = first_position + BANDS * 16 - 1;
+    const bool has_rows = first_row < tile.queries;
+    RowState states[BANDS];
+    float sums[BANDS][HEAD / 8][4];
 #pragma unroll
-    for (int n = 0; n < HEAD / 8; n++) {
+    for (int band = 0; band < BANDS; band++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) sums[n][i] = 0;
+        for (int n = 0; n < HEAD / 8; n++) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) sums[band][n][i] = 0;
+        }
     }
 
     int stage = 0;
@@ -94,47 +113,60 @@ __device__ __forceinline__ void prompt(const AttentionParams& p) {
         // Everyone's part of this tile has arrived, and everyone is done with the stage that the next tile goes to.
         __syncthreads();
         fetch(first + KEYS, stage ^ 1);
-        const bool is_seen = has_rows && first <= first_position + 15 && first + KEYS > first_seen(p.window, first_position);
+        const bool is_seen = has_rows && first <= last_position && first + KEYS > first_seen(p.window, first_position);
         if (!is_seen) continue;
         const u32 keys = shared_address(ring + stage * 2 * TILE_BYTES);
-        float scores[KEYS / 8][4];
-        multiply_keys<T, HEAD, KEYS / 16>(scores, q, keys);
-        const bool whole = first + KEYS - 1 <= first_position && (p.window == 0 || first > first_position + 15 - p.window);
-        finish_scores<KEYS / 8>(scores, p, positions, slopes, first, !whole);
-        weigh(scores, sums, state);
+        float scores[BANDS][KEYS / 8][4];
+        multiply_keys<T, HEAD, KEYS / 16>(scores, q.of, keys);
+        // Read again for each tile: a register for it all along would be one too many.
+        const float slope = p.alibi ? p.alibi[head] : 0.f;
+        const float slopes[2] = {slope, slope};
+        const bool whole = first + KEYS - 1 <= first_position && (p.window == 0 || first > last_position - p.window);
+#pragma unroll
+        for (int band = 0; band < BANDS; band++) {
+            const i32 position = first_position + band * 16 + g;
+            const i32 positions[2] = {position, position + 8};
+            finish_scores<KEYS / 8>(scores[band], p, positions, slopes, first, !whole);
+            weigh(scores[band], sums[band], states[band]);
+        }
         multiply_values<T, HEAD, KEYS / 16>(sums, scores, keys + TILE_BYTES);
     }
     wait_copies<0>();
 
-    join_totals(state);
     T* out = static_cast<T*>(p.out) + i64(tile.first_token) * p.out_stride + head * p.head_dim;
 #pragma unroll
-    for (int r = 0; r < 2; r++) {
-        const i32 query = row + g + r * 8;
-        if (query >= tile.queries) continue;
-        const float factor = state.total[r] > 0 ? 1.f / state.total[r] : 0.f;
+    for (int band = 0; band < BANDS; band++) {
+        join_totals(states[band]);
 #pragma unroll
-        for (int n = 0; n < HEAD / 8; n++) {
-            const i32 column = n * 8 + t * 2;
-            if (column >= p.head_dim) continue;
-            *reinterpret_cast<u32*>(out + i64(query) * p.out_stride + column) =
-                pack2<T>(sums[n][2 * r] * factor, sums[n][2 * r + 1] * factor);
+        for (int r = 0; r < 2; r++) {
+            const i32 query = first_row + band * 16 + g + r * 8;
+            if (query >= tile.queries) continue;
+            const float total = states[band].total[r];
+            const float factor = total > 0 ? 1.f / total : 0.f;
+#pragma unroll
+            for (int n = 0; n < HEAD / 8; n++) {
+                const i32 column = n * 8 + t * 2;
+                if (column >= p.head_dim) continue;
+                *reinterpret_cast<u32*>(out + i64(query) * p.out_stride + column) =
+                    pack2<T>(sums[band][n][2 * r] * factor, sums[band][n][2 * r + 1] * factor);
+            }
         }
     }
 }
 
-#define PROMPT(HEAD, KEYS)                                                                                       \
-    extern "C" __global__ void __launch_bounds__(THREADS, HEAD <= 128 ? 2 : 1) prompt_##HEAD##_f16(const __grid_constant__ AttentionParams p) {  \
-        prompt<f16, HEAD, KEYS>(p);                                                                              \
-    }                                                                                                            \
-    extern "C" __global__ void __launch_bounds__(THREADS, HEAD <= 128 ? 2 : 1) prompt_##HEAD##_bf16(const __grid_constant__ AttentionParams p) { \
-        prompt<bf16, HEAD, KEYS>(p);                                                                             \
+#define PROMPT(HEAD, KEYS, BANDS, SHARED, BLOCKS)                                                                               \
+    extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) prompt_##HEAD##_f16(const __grid_constant__ AttentionParams p) {  \
+        prompt<f16, HEAD, KEYS, BANDS, SHARED>(p);                                                                              \
+    }                                                                                                                           \
+    extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) prompt_##HEAD##_bf16(const __grid_constant__ AttentionParams p) { \
+        prompt<bf16, HEAD, KEYS, BANDS, SHARED>(p);                                                                             \
     }
 
-PROMPT(32, 64)
-PROMPT(64, 64)
-PROMPT(96, 64)
-PROMPT(128, 64)
-PROMPT(160, 32)
-PROMPT(192, 32)
-PROMPT(256, 32)
+// src/backend/cuda/launch/attention.ts repeats these shapes.
+PROMPT(32, 64, 2, false, 2)
+PROMPT(64, 64, 2, false, 2)
+PROMPT(96, 64, 1, false, 2)
+PROMPT(128, 32, 2, true, 2)
+PROMPT(160, 32, 1, false, 1)
+PROMPT(192, 32, 1, true, 1)
+PROMPT(256, 32, 1, true, 1)

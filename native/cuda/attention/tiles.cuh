@@ -41,47 +41,68 @@ struct QueryFragments<HEAD, true> {
     }
 };
 
-/// Scores of 16 queries and 16 * PAIRS keys, the first at `keys` in shared memory: scores[2 i], scores[2 i + 1] are D of keys 16 i ...
-template <class T, int HEAD, int PAIRS, class Queries>
-__device__ __forceinline__ void multiply_keys(float (&scores)[2 * PAIRS][4], const Queries& q, u32 keys) {
+/// Scores of BANDS times 16 queries and 16 * PAIRS keys, the first at `keys` in shared memory: scores[b][2 i], scores[b][2 i + 1] are
+/// D of keys 16 i ... A fragment of keys is loaded once for all bands.
+template <class T, int HEAD, int PAIRS, int BANDS, class Queries>
+__device__ __forceinline__ void multiply_keys(float (&scores)[BANDS][2 * PAIRS][4], const Queries (&q)[BANDS], u32 keys) {
     using Layout = TileLayout<HEAD>;
     const int matrix = lane_id() / 8;
     const int row = matrix / 2 * 8 + lane_id() % 8, piece = matrix % 2;
 #pragma unroll
-    for (int n = 0; n < 2 * PAIRS; n++) {
+    for (int band = 0; band < BANDS; band++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) scores[n][i] = 0;
+        for (int n = 0; n < 2 * PAIRS; n++) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) scores[band][n][i] = 0;
+        }
     }
 #pragma unroll
     for (int k = 0; k < HEAD / 16; k++) {
-        u32 a[4];
-        q.get(k, a);
+        u32 a[BANDS][4];
+#pragma unroll
+        for (int band = 0; band < BANDS; band++) q[band].get(k, a[band]);
 #pragma unroll
         for (int n = 0; n < PAIRS; n++) {
             u32 b[4];
             load_matrices(b, keys + Layout::offset(n * 16 + row, 2 * k + piece));
-            mma16816<T>(scores[2 * n], a[0], a[1], a[2], a[3], b[0], b[1]);
-            mma16816<T>(scores[2 * n + 1], a[0], a[1], a[2], a[3], b[2], b[3]);
+#pragma unroll
+            for (int band = 0; band < BANDS; band++) {
+                const u32(&one)[4] = a[band];
+                mma16816<T>(scores[band][2 * n], one[0], one[1], one[2], one[3], b[0], b[1]);
+                mma16816<T>(scores[band][2 * n + 1], one[0], one[1], one[2], one[3], b[2], b[3]);
+            }
         }
     }
 }
 
 /// sums += weights * values, the weights in the registers that held the scores.
-template <class T, int HEAD, int PAIRS>
-__device__ __forceinline__ void multiply_values(float (&sums)[HEAD / 8][4], const float (&weights)[2 * PAIRS][4], u32 values) {
+template <class T, int HEAD, int PAIRS, int BANDS>
+__device__ __forceinline__ void multiply_values(float (&sums)[BANDS][HEAD / 8][4], const float (&weights)[BANDS][2 * PAIRS][4],
+                                                u32 values) {
     using Layout = TileLayout<HEAD>;
     const int matrix = lane_id() / 8;
     const int row = matrix % 2 * 8 + lane_id() % 8, piece = matrix / 2;
 #pragma unroll
     for (int k = 0; k < PAIRS; k++) {
-        const u32 a0 = pack2<T>(weights[2 * k][0], weights[2 * k][1]), a1 = pack2<T>(weights[2 * k][2], weights[2 * k][3]);
-        const u32 a2 = pack2<T>(weights[2 * k + 1][0], weights[2 * k + 1][1]), a3 = pack2<T>(weights[2 * k + 1][2], weights[2 * k + 1][3]);
+        u32 a[BANDS][4];
+#pragma unroll
+        for (int band = 0; band < BANDS; band++) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const float(&pair)[4] = weights[band][2 * k + i / 2];
+                a[band][i] = pack2<T>(pair[i % 2 * 2], pair[i % 2 * 2 + 1]);
+            }
+        }
 #pragma unroll
         for (int n = 0; n < HEAD / 16; n++) {
             u32 b[4];
             load_matrices_transposed(b, values + Layout::offset(k * 16 + row, 2 * n + piece));
-            mma16816<T>(sums[2 * n], a0, a1, a2, a3, b[0], b[1]);
-            mma16816<T>(sums[2 * n + 1], a0, a1, a2, a3, b[2], b[3]);
+#pragma unroll
+            for (int band = 0; band < BANDS; band++) {
+                const u32(&one)[4] = a[band];
+                mma16816<T>(sums[band][2 * n], one[0], one[1], one[2], one[3], b[0], b[1]);
+                mma16816<T>(sums[band][2 * n + 1], one[0], one[1], one[2], one[3], b[2], b[3]);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { type Fields, type Struct, struct } from '../../../src/backend/structs.js'
+import { type Field, type Fields, type Struct, struct } from '../../../src/backend/structs.js'
 
 const NATIVE = fileURLToPath(new URL('../../../native/cuda', import.meta.url))
 const LAUNCH = fileURLToPath(new URL('../../../src/backend/cuda/launch', import.meta.url))
@@ -14,7 +14,9 @@ function structsIn(source: string): Map<string, Record<string, string>> {
   for (const [, name, body] of source.matchAll(/struct (\w+Params) \{([^}]*)\};/g)) {
     const fields: Record<string, string> = {}
     for (const [, type, field, count] of body!.matchAll(/^\s*([\w ]+?[\s*]+)(\w+)(?:\[(\w+)\])?;/gm)) {
-      const scalar = type!.includes('*') ? 'pointer' : SCALARS[type!.trim()]
+      // A struct within a struct goes by its name.
+      const inner = type!.trim().endsWith('Params') ? type!.trim() : undefined
+      const scalar = type!.includes('*') ? 'pointer' : (inner ?? SCALARS[type!.trim()])
       assert.ok(scalar, `${name}.${field}: ${type} is no type of a parameter`)
       fields[field!] = count ? `${scalar}[]` : scalar
     }
@@ -37,21 +39,29 @@ test('every parameter struct has the same fields in TypeScript and in CUDA C++',
   for (const file of sources(NATIVE, /\.cuh?$/)) {
     for (const [name, fields] of structsIn(readFileSync(file, 'utf8'))) native.set(name, fields)
   }
-  const seen: string[] = []
+  const layouts = new Map<unknown, string>()
   for (const file of sources(LAUNCH, /\.[jt]s$/)) {
     for (const [name, layout] of Object.entries(await import(pathToFileURL(file).href))) {
       if (!name.endsWith('_PARAMS')) continue
-      const own = name.toLowerCase().replaceAll(/(^|_)(\w)/g, (_, __, letter) => letter.toUpperCase())
-      const fields = native.get(own)
-      assert.ok(fields, `${name} has no counterpart ${own} in native/cuda`)
-      const typed = (layout as Struct<Fields>).fields
-      const written = Object.entries(typed).map(([field, type]) => [field, Array.isArray(type) ? `${type[0]}[]` : type])
-      assert.deepEqual(Object.fromEntries(written), fields, name)
-      assert.deepEqual(Object.keys(typed), Object.keys(fields), `${name}: the order of fields`)
-      seen.push(own)
+      layouts.set(
+        layout,
+        name.toLowerCase().replaceAll(/(^|_)(\w)/g, (_, __, letter) => letter.toUpperCase()),
+      )
     }
   }
-  assert.ok(seen.length > 5, `only ${seen.length} structs were compared`)
+  const typeOf = (field: Field) => {
+    if (Array.isArray(field)) return `${field[0]}[]`
+    return layouts.get(field) ?? field
+  }
+  for (const [layout, own] of layouts) {
+    const fields = native.get(own)
+    assert.ok(fields, `${own} has no counterpart in native/cuda`)
+    const typed = (layout as Struct<Fields>).fields
+    const written = Object.entries(typed).map(([field, type]) => [field, typeOf(type)])
+    assert.deepEqual(Object.fromEntries(written), fields, own)
+    assert.deepEqual(Object.keys(typed), Object.keys(fields), `${own}: the order of fields`)
+  }
+  assert.ok(layouts.size > 5, `only ${layouts.size} structs were compared`)
 })
 
 test('fields lie where a C compiler puts them', () => {

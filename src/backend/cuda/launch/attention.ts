@@ -1,4 +1,4 @@
-import type { Attention, QkvToCache } from '../../../program/operation.js'
+import type { Attention } from '../../../program/operation.js'
 import { struct, type Values } from '../../structs.js'
 import type { KernelType } from '../codes.js'
 import { planDecode } from './decode-plan.js'
@@ -36,7 +36,24 @@ export type AttentionParameters = Values<typeof ATTENTION_PARAMS.fields>
 
 /** Head sizes that tensor-core kernels are compiled for; others are padded to the next one. */
 const HEADS = [32, 64, 96, 128, 160, 192, 256] as const
-type Head = (typeof HEADS)[number]
+export type Head = (typeof HEADS)[number]
+
+/**
+ * Of native/cuda/attention/prompt.cu: keys of a tile, bands of 16 queries in each of its four warps, and whether queries lie in shared
+ * memory.
+ */
+const PROMPT_SHAPES: Readonly<
+  Record<Head, { readonly keys: number; readonly bands: number; readonly shared: boolean }>
+> = {
+  32: { keys: 64, bands: 2, shared: false },
+  64: { keys: 64, bands: 2, shared: false },
+  96: { keys: 64, bands: 1, shared: false },
+  128: { keys: 32, bands: 2, shared: true },
+  160: { keys: 32, bands: 1, shared: false },
+  192: { keys: 32, bands: 1, shared: true },
+  256: { keys: 32, bands: 1, shared: true },
+}
+const PROMPT_WARPS = 4
 
 /** Warps, and tiles of 16 keys in each warp's ring, of native/cuda/attention/decode.cu. */
 const DECODE_SHAPES: Readonly<Record<Head, { readonly warps: number; readonly stages: number }>> = {
@@ -48,7 +65,8 @@ const DECODE_SHAPES: Readonly<Record<Head, { readonly warps: number; readonly st
   192: { warps: 4, stages: 2 },
   256: { warps: 2, stages: 2 },
 }
-const ROWS = 16
+/** Query heads that share a key head's tiles in one block. */
+export const ROWS = 16
 const TILE_KEYS = 16
 
 /** Which kernels a step's attention takes: one for sequences of one query, one for all others, or one for both. */
@@ -57,16 +75,16 @@ export function attentionLaunches(op: Attention, at: Places, sizes: StepSizes): 
   const parameters = attentionParameters(op, at, sizes)
   const head = tensorCoreHead(op, type)
   if (head === undefined) return [generic(op, type, parameters, sizes)]
-  if (sizes.longestQuery === 1) return decode(op, type, head, parameters, at, sizes)
+  if (sizes.longestQuery === 1) return decodeLaunches(op, type, head, parameters, at, sizes).launches
   const mayHaveSingles = sizes.sequences > 1 && sizes.tokens < sizes.sequences * sizes.longestQuery
   if (!mayHaveSingles) return [prompt(op, type, head, parameters, sizes)]
   return [
     prompt(op, type, head, { ...parameters, skip_single: 1 }, sizes),
-    ...decode(op, type, head, parameters, at, sizes),
+    ...decodeLaunches(op, type, head, parameters, at, sizes).launches,
   ]
 }
 
-function attentionParameters(op: Attention, at: Places, sizes: StepSizes): AttentionParameters {
+export function attentionParameters(op: Attention, at: Places, sizes: StepSizes): AttentionParameters {
   return {
     q: at.of(op.q),
     keys: at.of(op.keyCache),
@@ -91,7 +109,7 @@ function attentionParameters(op: Attention, at: Places, sizes: StepSizes): Atten
 }
 
 /** Rows of 16-byte pieces of 16-bit numbers; nothing else goes through tensor cores. */
-function tensorCoreHead({ headDim }: Attention, type: KernelType): Head | undefined {
+export function tensorCoreHead({ headDim }: Attention, type: KernelType): Head | undefined {
   if (type === 'f32' || headDim % 8 !== 0) return undefined
   return HEADS.find((head) => head >= headDim)
 }
@@ -115,15 +133,14 @@ function prompt(
   parameters: AttentionParameters,
   sizes: StepSizes,
 ): Launch {
-  const [queries, threads] = [64, 128]
-  const keys = head <= 128 ? 64 : 32
-  const queryBytes = head > 160 ? queries * head * 2 : 0
+  const { keys, bands, shared } = PROMPT_SHAPES[head]
+  const queries = PROMPT_WARPS * bands * 16
   return {
     module: 'attention/prompt',
     kernel: `prompt_${head}_${type}`,
     grid: [op.heads, queryTiles(queries, sizes), 1],
-    threads,
-    shared: 4 * keys * rowBytes(head) + queryBytes,
+    threads: 32 * PROMPT_WARPS,
+    shared: 4 * keys * rowBytes(head) + (shared ? queries * head * 2 : 0),
     parameters: parametersOf(ATTENTION_PARAMS, parameters),
   }
 }
@@ -134,40 +151,39 @@ function queryTiles(queries: number, { tokens, sequences, longestQuery }: StepSi
   return Math.min(most, Math.floor(tokens / queries) + sequences)
 }
 
-function decode(
+/** The launches for sequences of one query, what their parameters hold, and how much of the first one's shared memory queries take. */
+export function decodeLaunches(
   op: Attention,
   type: KernelType,
   head: Head,
-  parameters: AttentionParameters,
+  shape: AttentionParameters,
   at: Places,
   sizes: StepSizes,
-): Launch[] {
+) {
   const { warps, stages } = DECODE_SHAPES[head]
-  const group = op.heads / op.kvHeads
-  const units = op.kvHeads * ceilDiv(group, ROWS)
+  const units = op.kvHeads * ceilDiv(op.heads / op.kvHeads, ROWS)
   const { splits, splitKeys, joins } = planDecode(units, at, sizes)
   const partials = joins === 'kernel' ? at.scratch(partialBytes(op, sizes, splits)) : undefined
-  const bytes = parametersOf(ATTENTION_PARAMS, { ...parameters, splits, split_keys: splitKeys, partials })
-  const first: Launch = {
+  const parameters: AttentionParameters = { ...shape, splits, split_keys: splitKeys, partials }
+  const bytes = parametersOf(ATTENTION_PARAMS, parameters)
+  const queryBytes = head > 192 ? ROWS * head * 2 : 0
+  const attend: Launch = {
     module: 'attention/decode',
     kernel: `decode_${head}_${type}`,
     grid: [splits, units, sizes.sequences],
     threads: 32 * warps,
-    shared: warps * stages * 2 * TILE_KEYS * rowBytes(head) + (head > 192 ? ROWS * head * 2 : 0),
+    shared: warps * stages * 2 * TILE_KEYS * rowBytes(head) + queryBytes,
     ...(joins === 'cluster' && { cluster: splits }),
     parameters: bytes,
   }
-  if (joins !== 'kernel') return [first]
-  return [
-    first,
-    {
-      module: 'attention/decode',
-      kernel: `join_splits_${type}`,
-      grid: [op.heads, sizes.sequences, 1],
-      threads: 32 * ceilDiv(op.headDim, 32),
-      parameters: bytes,
-    },
-  ]
+  const join: Launch = {
+    module: 'attention/decode',
+    kernel: `join_splits_${type}`,
+    grid: [op.heads, sizes.sequences, 1],
+    threads: 32 * ceilDiv(op.headDim, 32),
+    parameters: bytes,
+  }
+  return { launches: joins === 'kernel' ? [attend, join] : [attend], parameters, queryBytes }
 }
 
 /** Sums, the largest score and the total of each split. */
@@ -176,15 +192,6 @@ function partialBytes(op: Attention, sizes: StepSizes, splits: number): number {
 }
 
 /** TileLayout::ROW_BYTES of native/cuda/attention/tiles.cuh. */
-function rowBytes(head: number): number {
+export function rowBytes(head: number): number {
   return 2 * head + (head % 64 === 0 ? 0 : 16)
-}
-
-export function fusedDecodeLaunches(
-  _qkv: QkvToCache,
-  _op: Attention,
-  _at: Places,
-  _sizes: StepSizes,
-): Launch[] | undefined {
-  return undefined
 }

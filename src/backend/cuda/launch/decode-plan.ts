@@ -16,6 +16,7 @@ const MOST_OF_A_CLUSTER = 8
 const BLOCKS_A_MULTIPROCESSOR = 2
 /** Fewer keys are not worth a block of their own. */
 const LEAST_KEYS = 64
+const SHORT_CONTEXT = 8192
 
 /**
  * `units`: blocks that one sequence takes without splits. Without `deterministic` the splits follow from the step's sizes so that
@@ -34,9 +35,11 @@ export function planDecode(units: number, at: Places, sizes: StepSizes): DecodeP
   const wanted = Math.floor((BLOCKS_A_MULTIPROCESSOR * multiprocessors) / blocks)
   const splits = Math.min(wanted, ceilDiv(sizes.longestContext, LEAST_KEYS), MOST_SPLITS)
   if (splits <= 1) return { splits: 1, splitKeys: 0, joins: 'nothing' }
-  // A cluster joins its blocks without another kernel, but it must not leave half of the device idle.
+  // A cluster joins its blocks without another kernel, but only short contexts, for which starting that kernel would take as long as
+  // reading them, may leave a large part of the device idle.
   const inCluster = Math.min(2 ** Math.floor(Math.log2(splits)), MOST_OF_A_CLUSTER)
-  const fills = inCluster >= splits / 2 || blocks * inCluster >= multiprocessors
+  const used = (blocks * inCluster) / multiprocessors
+  const fills = inCluster >= splits / 2 || used >= (sizes.longestContext <= SHORT_CONTEXT ? 0.25 : 1)
   if (hasClusters && fills) return { splits: inCluster, splitKeys: 0, joins: 'cluster' }
   return { splits, splitKeys: 0, joins: 'kernel' }
 }

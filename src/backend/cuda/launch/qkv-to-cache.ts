@@ -49,7 +49,7 @@ const LARGEST_HEAD = 256
 export function qkvToCacheLaunches(op: QkvToCache, at: Places, sizes: StepSizes): Launch[] {
   const type = cacheType(op, at)
   const vector = vectorOf(op, type, at)
-  const group = vector === 1 ? 32 : powerOfTwo(ceilDiv(op.headDim, 2 * vector))
+  const group = laneGroup(op.headDim, vector)
   const atOnce = THREADS / group
   const units = op.heads + 2 * op.kvHeads
   const rounds = ceilDiv(units, atOnce)
@@ -118,7 +118,7 @@ export function cacheType(op: Pick<QkvToCache, 'keyCache' | 'valueCache' | 'head
 }
 
 /** Elements that a lane loads at a time: 16 bytes where everything is a multiple of that, else one. */
-function vectorOf(op: QkvToCache, type: KernelType, at: Places): number {
+export function vectorOf(op: QkvToCache, type: KernelType, at: Places): number {
   const vector = 16 / TYPE_BYTES[type]
   const slices = [op.q, op.k, op.v].flatMap(({ buffer, offset }) => [offset, at.widthOf(buffer)])
   const aligned = [...slices, at.widthOf(op.out)].every((count) => count % vector === 0)
@@ -143,6 +143,7 @@ function optional(ref: Ref | undefined, at: Places): Address | undefined {
   return ref === undefined ? undefined : at.of(ref)
 }
 
-function powerOfTwo(least: number): number {
-  return 2 ** Math.ceil(Math.log2(least))
+/** Lanes that own a head, two vectors each: a power of two. */
+export function laneGroup(headDim: number, vector: number): number {
+  return vector === 1 ? 32 : 2 ** Math.ceil(Math.log2(ceilDiv(headDim, 2 * vector)))
 }
