@@ -37,6 +37,12 @@ export const ERROR_CODES = {
   'platform-unsupported': 'Use a machine of the kind that the message names.',
   'cpu-library-missing':
     'Reinstall with optional dependencies, or install a C++ compiler and build the native library; until then the reference device runs.',
+  'cuda-unavailable':
+    'Install NVIDIA’s driver (and, where kernels must be compiled, NVRTC), or use another device; `warpline doctor` lists what was found.',
+  'cuda-failed':
+    'A call to the CUDA driver failed; the message names it. Update the driver, or report it with the message.',
+  'kernels-missing':
+    'Install the package of compiled kernels, build them with nvcc (npm run build:cuda), or install NVRTC.',
   'cpu-library-invalid': 'Remove the native library that the message names, and build or install it again.',
   'cpu-level-unsupported': 'Unset WARPLINE_CPU, or name a level that this machine can run.',
   'threads-unavailable': 'Ask for fewer threads, or raise the system’s limit.',

@@ -1,12 +1,15 @@
 /**
  * Compiles native/cpu into one shared library, native/cpu/build/<platform>-<arch>/, with the system's C++ compiler: the
- * environment's CXX, or the first of c++, g++ and clang++. Sources in kernels/ are compiled once for each dispatch level,
- * with that level's instruction sets; all else with the compiler's baseline. What has not changed is not compiled again.
+ * environment's CXX (a command, arguments included), or the first of c++, g++ and clang++. Sources in kernels/ are
+ * compiled once for each dispatch level, with that level's instruction sets; all else with the compiler's baseline. What
+ * has not changed is not compiled again.
  *
- *   node tools/build-cpu.mjs [--test] [--bench] [--sanitize=address|thread]
+ *   node tools/build-cpu.mjs [--release] [--target=PLATFORM-ARCH] [--test] [--bench] [--sanitize=address|thread]
  *
- * --test also builds native/cpu/test into `kernel-tests`, --bench bench/cpu/kernels into `kernel-bench`; --sanitize builds
- * all of it into a folder of its own. Exits with 3 where there is no compiler.
+ * --release also links the library that packages carry, without symbols, into the subfolder `release`; --target names what
+ * CXX compiles for (linux-arm64, say) where that is not this machine; --test also builds native/cpu/test into
+ * `kernel-tests`, --bench bench/cpu/kernels into `kernel-bench`; --sanitize builds all of it into a folder of its own.
+ * Exits with 3 where there is no compiler.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -35,7 +38,19 @@ const LIBRARY = { linux: 'libwarpline-cpu.so', darwin: 'libwarpline-cpu.dylib', 
 const SHARED = {
   linux: ['-shared', `-Wl,--version-script=${join(source, 'exports.map')}`, '-Wl,--gc-sections'],
   darwin: ['-dynamiclib', '-Wl,-exported_symbol,_wl_*', '-Wl,-dead_strip'],
+  win32: ['-shared', '-Wl,--gc-sections'],
 }
+/**
+ * The C++ library goes in statically where there is a shared one to miss on the user's machine, or one of another version;
+ * libgcc_s is there wherever Node is.
+ */
+const RUNTIME = { linux: ['-static-libstdc++'], win32: ['-static'] }
+const STRIP = { darwin: ['-Wl,-x'] }
+/** Functions that are to be called by their oldest versions: see native/cpu/core/glibc.cc. */
+const OLD_NAMES = [
+  ...['pthread_create', 'pthread_join', 'pthread_once', '__pthread_key_create'],
+  ...['exp', 'log', 'pow', 'expf', 'logf', 'powf'],
+]
 
 /** No contraction: whether a * b + c is fused is the kernels' business, so that all of them round alike. */
 const COMPILE = [
@@ -51,6 +66,8 @@ const COMPILE = [
 const KERNEL = ['-fno-math-errno', '-fno-trapping-math', '-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics']
 /** GCC 12's own AVX-512 header makes it warn of uninitialised values (GCC bug 105593). */
 const GCC_KERNEL = ['-Wno-maybe-uninitialized', '-Wno-uninitialized']
+/** GCC keeps stacks aligned to 16 bytes on Windows and spills vectors as if to more (GCC bug 54412). */
+const GCC_WINDOWS = ['-Wa,-muse-unaligned-vector-move']
 const SANITIZE = {
   address: ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
   thread: ['-O1', '-fsanitize=thread'],
@@ -58,16 +75,21 @@ const SANITIZE = {
 
 const { values: options } = parseArgs({
   options: {
+    release: { type: 'boolean', default: false },
+    target: { type: 'string', default: `${process.platform}-${process.arch}` },
     test: { type: 'boolean', default: false },
     bench: { type: 'boolean', default: false },
     sanitize: { type: 'string' },
   },
 })
 const sanitize = options.sanitize ? (SANITIZE[options.sanitize] ?? fail(2, 'unknown-sanitizer', options.sanitize)) : []
-const levels = LEVELS[process.arch] ?? { portable: [] }
+const [platform, arch] = options.target.split('-')
+const levels = LEVELS[arch] ?? { portable: [] }
 const compiler = findCompiler()
-const kernelFlags = compiler.version.includes('clang') ? KERNEL : [...KERNEL, ...GCC_KERNEL]
-const build = join(source, 'build', [process.platform, process.arch, options.sanitize].filter(Boolean).join('-'))
+const isGcc = !compiler.version.includes('clang')
+const kernelFlags = isGcc ? [...KERNEL, ...GCC_KERNEL] : KERNEL
+const windows = platform === 'win32'
+const build = join(source, 'build', [options.target, options.sanitize].filter(Boolean).join('-'))
 
 await main()
 
@@ -86,7 +108,8 @@ async function main() {
       kernels.map((file) => unit(file, [...kernelFlags, ...flags, `-DWL_LEVEL=${level}`], level)),
     ),
   ]
-  const tests = options.test ? sourcesIn(join(source, 'test')).map((file) => unit(file, ['-I', source])) : []
+  const tested = windows ? ['-D_USE_MATH_DEFINES', '-D__USE_MINGW_ANSI_STDIO=1'] : []
+  const tests = options.test ? sourcesIn(join(source, 'test')).map((file) => unit(file, ['-I', source, ...tested])) : []
   const benches = options.bench
     ? sourcesIn(join(root, 'bench', 'cpu', 'kernels')).map((file) => unit(file, ['-I', source]))
     : []
@@ -94,8 +117,14 @@ async function main() {
   const compiled = await compileAll(all)
 
   const objects = units.map(({ object }) => object)
-  const library = join(build, LIBRARY[process.platform] ?? LIBRARY.linux)
-  link(library, objects, SHARED[process.platform] ?? ['-shared'])
+  const file = LIBRARY[platform] ?? LIBRARY.linux
+  const library = join(build, file)
+  const shared = SHARED[platform] ?? ['-shared']
+  link(library, objects, shared)
+  if (options.release) {
+    mkdirSync(join(build, 'release'), { recursive: true })
+    link(join(build, 'release', file), objects, [...shared, ...(STRIP[platform] ?? ['-s'])])
+  }
   if (options.test) checkSymbols(units)
   if (options.test) link(join(build, 'kernel-tests'), [...objects, ...tests.map(({ object }) => object)], [])
   if (options.bench) link(join(build, 'kernel-bench'), [...objects, ...benches.map(({ object }) => object)], [])
@@ -105,12 +134,13 @@ async function main() {
 
 function findCompiler() {
   const tried = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
-  for (const name of tried) {
+  for (const command of tried) {
+    // A path with spaces is a program; a program with spaces behind it has arguments.
+    const [name, ...words] = existsSync(command) ? [command] : command.trim().split(/\s+/)
+    const ask = (question) =>
+      execFileSync(name, [...words, question], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
     try {
-      return {
-        name,
-        version: execFileSync(name, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
-      }
+      return { name, words, version: ask('--version'), machine: ask('-dumpmachine') }
     } catch {}
   }
   return fail(
@@ -135,7 +165,8 @@ function sourcesIn(folder) {
 
 /** One file to compile, and the hash of all that its object depends on. */
 function unit(file, extra, level) {
-  const flags = [...COMPILE, ...(process.platform === 'win32' ? [] : ['-fPIC', '-pthread']), ...sanitize, ...extra]
+  const system = windows ? (isGcc ? GCC_WINDOWS : []) : ['-fPIC', '-pthread']
+  const flags = [...compiler.words, ...COMPILE, ...system, ...sanitize, ...extra]
   const name = relative(root, file).replace(/[\\/]/g, '_')
   const object = join(build, 'objects', `${level ? `${level}_` : ''}${name}.o`)
   const hash = createHash('sha256').update(compiler.version).update(flags.join(' '))
@@ -204,13 +235,15 @@ function checkSymbols(units) {
   }
 }
 
-/** The C++ library goes in statically where there is a shared one to miss on the user's machine. */
 function link(output, objects, extra) {
-  const runtime = process.platform === 'darwin' || sanitize.length > 0 ? [] : ['-static-libstdc++', '-static-libgcc']
-  const threads = process.platform === 'win32' ? [] : ['-pthread']
+  const runtime = sanitize.length > 0 ? [] : (RUNTIME[platform] ?? [])
+  const glibc = sanitize.length === 0 && /linux-gnu/.test(compiler.machine)
+  const names = glibc && LEVELS[arch] ? OLD_NAMES.map((name) => `-Wl,--wrap=${name}`) : []
+  const threads = windows ? [] : ['-pthread']
   const partial = `${output}.${process.pid}`
+  const flags = [...extra, ...runtime, ...names, ...threads, ...sanitize]
   try {
-    execFileSync(compiler.name, ['-o', partial, ...objects, ...extra, ...runtime, ...threads, ...sanitize])
+    execFileSync(compiler.name, [...compiler.words, '-o', partial, ...objects, ...flags])
     renameSync(partial, output)
   } catch {
     fail(1, 'linking-failed', `${relative(root, output)}: see above`)

@@ -3,13 +3,13 @@ import { cpus, loadavg } from 'node:os'
 import { findTruth, type Truth } from './agreement.js'
 import { buildContenders } from './build-contenders.js'
 import { type Arena, type ContestResult, contest } from './contest.js'
-import { type Field, rival, WARPLINE, warpline } from './entrants.js'
+import { type Entrant, type Field, rival, WARPLINE, warpline } from './entrants.js'
 import { installRivals } from './install-rivals.js'
 import { LimitsProcess } from './limits.js'
 import { type Options, parseOptions, USAGE } from './options.js'
 import { asJson, describe } from './report.js'
 import { FULL, TINY } from './shapes.js'
-import { rivalsOf } from './targets.js'
+import { rivalsOf, type Storage } from './targets.js'
 import { failuresOf, missesOf } from './verdict.js'
 import { FULL_PLAN, largest, type Plan, QUICK_PLAN, workloadsOf } from './workloads.js'
 
@@ -41,10 +41,15 @@ async function main(): Promise<number> {
       const shape = (options.quick ? TINY : FULL)[family]
       const { device, threads } = options
       const field: Field = { shape, ...largest(workloadsOf(plan)), device, threads, rivals, contenders, say }
-      const truth = await truthOf(field)
+      const contests: { storage: Storage; entrants: Entrant[] }[] = []
       for (const storage of options.storages) {
         const entrants = [await warpline(field, storage)]
         for (const name of rivalsOf(storage)) entrants.push(await rival(field, name))
+        contests.push({ storage, entrants })
+      }
+      if (options.prepare) continue
+      const truth = await truthOf(field)
+      for (const { storage, entrants } of contests) {
         const arena: Arena = { shape, plan, limits, truth, say }
         const result = await contest(arena, storage, entrants.reverse())
         results.push(result)
@@ -54,7 +59,7 @@ async function main(): Promise<number> {
   } finally {
     limits?.close()
   }
-  return conclude(options, results, rivals.versions)
+  return options.prepare ? 0 : conclude(options, results, rivals.versions)
 }
 
 /** Warpline's own float32 result; from the reference backend where the device asked for does not run. */

@@ -9,6 +9,7 @@ The first run writes the models (.cache/bench: 17 GB; GPT-2 alone 2 GB) and inst
 
   --only gpt2|llama     one model only
   --storage LIST        of ${STORAGES.join(', ')}; all by default
+  --prepare             only writes the models and installs the peers
   --quick               tiny models and few rounds: shows that everything works; targets do not count
   --rounds N            timed runs of everything
   --device NAME         Warpline's device; cpu by default
@@ -20,6 +21,7 @@ Exit code 1: a ratio misses its target by more than its spread, or someone faile
 export interface Options {
   readonly families: readonly Family[]
   readonly storages: readonly Storage[]
+  readonly prepare: boolean
   readonly quick: boolean
   readonly rounds: number | undefined
   readonly device: string
@@ -35,6 +37,7 @@ export function parseOptions(args: readonly string[]): Options {
     options: {
       only: { type: 'string' },
       storage: { type: 'string' },
+      prepare: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       device: { type: 'string', default: 'cpu' },
@@ -43,13 +46,13 @@ export function parseOptions(args: readonly string[]): Options {
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
-  const { only, storage, quick, rounds, device, threads, json, help } = values
+  const { only, storage, prepare, quick, rounds, device, threads, json, help } = values
   return {
     families: only === undefined ? FAMILIES : [oneOf(FAMILIES, only, '--only')],
     storages: storage === undefined ? STORAGES : storage.split(',').map((name) => oneOf(STORAGES, name, '--storage')),
     rounds: rounds === undefined ? undefined : positive(rounds, '--rounds'),
     threads: positive(threads, '--threads'),
-    ...{ quick, device, json, help },
+    ...{ prepare, quick, device, json, help },
   }
 }
 

@@ -13,6 +13,12 @@ export interface ExecutorOptions {
   /** Most tokens and logit rows that one step will hold: activations are allocated once for these. */
   readonly maxTokens: number
   readonly maxRows: number
+  /** Most tokens of one sequence: block tables are this wide. What all blocks hold unless given. */
+  readonly contextLength?: number
+  /**
+   * CUDA: a row's bits depend on nothing else in the batch, at a cost. Other backends always promise that.
+   */
+  readonly deterministic?: boolean
   /** This rank's tensor group and its line of pipeline stages; alone in both unless given. */
   readonly tensorGroup?: Communicator
   readonly stageGroup?: Communicator
@@ -37,9 +43,20 @@ export interface ProfiledStep {
   readonly nanoseconds: Float64Array
 }
 
-/** Runs one program, a step at a time. Steps never overlap; a step either completes or rejects. */
+/**
+ * Runs one program, a step at a time. Steps never overlap; a step either completes or rejects. Unless the executor runs
+ * ahead, `step` is called again only when the last step's promise is settled, and until then its inputs stay as they are.
+ */
 export interface Executor {
   readonly memory: MemoryUse
+  /**
+   * 1: the executor runs ahead. `step` may be called while the step before is under way, and its `idsFrom` may refer to
+   * that one. Steps are computed and their promises settled in the order of the calls: all that one reads and writes in the
+   * cache happens before the next one's. A step that fails takes those that were handed over behind it with it; later ones
+   * are computed again. All of the inputs, arrays of sampling rows included, is read before `step` returns, for the
+   * caller then writes the next step's into the same arrays. Absent or 0: one step at a time.
+   */
+  readonly stepsAhead?: 0 | 1
   step(inputs: StepInputs): Promise<StepOutputs>
   /** A step with a clock beside it; absent where a backend cannot tell operations apart. */
   profile?(inputs: StepInputs): Promise<ProfiledStep>
@@ -50,8 +67,8 @@ export interface Executor {
 /** Storage types a backend offers, best first where it chooses itself (`auto`). */
 export interface StorageTypes {
   readonly weights: readonly DataType[]
-  readonly cache: readonly DataType[]
-  readonly activation: DataType
+  /** What goes with weights of a type: caches, best first, and what stands between operations. */
+  beside(weights: DataType): { readonly cache: readonly DataType[]; readonly activation: DataType }
 }
 
 export interface Availability {
@@ -67,8 +84,14 @@ export interface Backend {
   readonly blockSize: number
   /** Tokens of a step unless the user says otherwise: between steps, requests come and go and signals are heard. */
   readonly batchTokens: number
+  /** Sequences that run side by side unless the user says otherwise. */
+  readonly batchSequences: number
   availability(): Promise<Availability>
-  /** Bytes that weights, cache and activations may take together. */
-  memoryBudget(): Promise<number>
+  /** Bytes that weights, cache and activations may take together; of a GPU's free memory, `fraction` of it. */
+  memoryBudget(fraction?: number): Promise<number>
+  /** How much of what is left beside the weights the cache may take unasked; what `workspaceBytes` tells is not left. */
+  readonly cacheShare: number
+  /** Bytes beside weights and cache, where they matter; see ExecutorOptions for the room. */
+  workspaceBytes?(program: Program, room: Pick<ExecutorOptions, 'maxTokens' | 'maxRows'>): number
   createExecutor(options: ExecutorOptions): Promise<Executor>
 }

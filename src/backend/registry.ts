@@ -1,5 +1,6 @@
 import { WarplineError } from '../errors.js'
 import { cpuBackend } from './cpu/backend.js'
+import { cudaBackend } from './cuda/backend.js'
 import type { Backend } from './executor.js'
 import { referenceBackend } from './reference/backend.js'
 
@@ -7,7 +8,7 @@ export type Device = 'auto' | 'cpu' | 'cuda' | 'reference'
 
 /** Every backend, the fastest first: the only place that names them. */
 export function backends(): readonly Backend[] {
-  return [cpuBackend, referenceBackend]
+  return [cudaBackend, cpuBackend, referenceBackend]
 }
 
 /** The backend of that name; `auto` takes the first usable one. Throws `device-unavailable`, saying what there is and why. */

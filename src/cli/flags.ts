@@ -17,6 +17,9 @@ export function addModelFlags(command: Command, { bundled }: { bundled: boolean 
     .option('--cache-bytes <bytes>', 'memory for the K/V cache', wholeFrom(0))
     .option('--max-sequences <count>', 'sequences that run at once', wholeFrom(1))
     .option('--max-batch-tokens <tokens>', 'tokens computed in one step', wholeFrom(1))
+    .option('--memory-fraction <share>', "of the GPU's free memory, to be used", number)
+    .option('--deterministic', 'cuda: the same bits whatever else is in the batch')
+    .option('--random-weights', 'read config.json only and make the weights up, to time models that one does not have')
     .option('--threads <count>', 'CPU threads', wholeFrom(1))
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--offline', 'use local files only')
@@ -30,6 +33,9 @@ const LOAD_NAMES = [
   'cacheBytes',
   'maxSequences',
   'maxBatchTokens',
+  'memoryFraction',
+  'deterministic',
+  'randomWeights',
   'threads',
   'revision',
   'offline',

@@ -33,7 +33,10 @@ async function load(name: string, values: Record<string, unknown>): Promise<LLM>
   const { signal, dispose } = abortOnInterrupt()
   try {
     const llm = await LLM.load(name, { ...loadOptions(values), onProgress: bars.onProgress, signal })
-    if (!signal.aborted) return llm
+    if (!signal.aborted) {
+      tellOfFallback(llm.info.device, values)
+      return llm
+    }
     await llm.close()
     throw new Exit(INTERRUPTED)
   } catch (error) {
@@ -43,6 +46,12 @@ async function load(name: string, values: Record<string, unknown>): Promise<LLM>
     bars.stop()
     dispose()
   }
+}
+
+/** Nobody who did not ask for it should take the reference backend's speed for this machine's. */
+function tellOfFallback(device: string, { device: asked = 'auto' }: Record<string, unknown>): void {
+  if (device !== 'reference' || asked !== 'auto') return
+  say('no native library: plain TypeScript runs, many times slower; warpline doctor says what to do')
 }
 
 export interface Interrupt {

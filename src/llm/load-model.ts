@@ -14,12 +14,12 @@ import type { Program } from '../program/program.js'
 import { Tokenizer } from '../text/index.js'
 import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.js'
 import { type GenerationDefaults, readGenerationDefaults } from '../weights/generation-config.js'
+import { openWithoutWeights, randomReader } from '../weights/random-weights.js'
 import { checkpointReader } from '../weights/weight-reader.js'
 import { checkLoadOptions } from './option-schema.js'
 import type { LoadOptions } from './options.js'
 import { checkpointType, storageType } from './storage-type.js'
 
-const DEFAULT_MAX_SEQUENCES = 64
 /** Logit rows of a step, beside those that choose: scored prompts go in pieces of this, since a row is as wide as the vocabulary. */
 const SCORED_ROWS = 128
 
@@ -45,16 +45,17 @@ export interface LoadedModel extends OpenedModel {
 
 /** Reads configuration, tokenizer and weight headers, and checks that they fit together. The caller closes `checkpoint`. */
 export async function openModel(nameOrPath: string, options: LoadOptions = {}): Promise<OpenedModel> {
-  const { revision, offline, signal, onProgress } = options
+  const { revision, offline, signal, onProgress, randomWeights } = options
   const directory = await resolveModel(nameOrPath, {
     revision,
     offline,
     signal,
     onProgress: onProgress && (({ done, total }) => onProgress({ stage: 'pull', done, total })),
   })
-  const checkpoint = await openCheckpoint(directory)
+  const checkpoint = await (randomWeights ? openWithoutWeights(directory) : openCheckpoint(directory))
   try {
-    const spec = decoderSpec(checkpoint.config, (name) => checkpoint.tensors.has(name))
+    // Made-up weights hold whatever tensor a model may have.
+    const spec = decoderSpec(checkpoint.config, (name) => randomWeights === true || checkpoint.tensors.has(name))
     const [tokenizer, defaults] = await Promise.all([
       Tokenizer.load(directory),
       readGenerationDefaults(directory, checkpoint.config),
@@ -82,15 +83,18 @@ export async function loadModel(nameOrPath: string, given: LoadOptions = {}): Pr
     const { dtype, program } = planProgram(opened, backend, options)
     const { blockSize } = backend
     const contextLength = chooseContextLength(spec, options.contextLength)
-    const maxSequences = options.maxSequences ?? DEFAULT_MAX_SEQUENCES
+    const maxSequences = options.maxSequences ?? backend.batchSequences
     const maxTokens = Math.max(options.maxBatchTokens ?? backend.batchTokens, maxSequences)
     const maxRows = Math.max(maxSequences, Math.min(maxTokens, SCORED_ROWS))
-    const budget = (await backend.memoryBudget()) - weightBytes(program)
-    const blocks = chooseBlocks(program, { blockSize, contextLength, maxSequences, budget, asked: options.cacheBytes })
+    const workspace = backend.workspaceBytes?.(program, { maxTokens, maxRows }) ?? 0
+    const budget = (await backend.memoryBudget(options.memoryFraction)) - weightBytes(program) - workspace
+    const plan = { blockSize, contextLength, maxSequences, budget, share: backend.cacheShare }
+    const blocks = chooseBlocks(program, { ...plan, asked: options.cacheBytes })
     const executor = await backend.createExecutor({
       program,
-      weights: checkpointReader(checkpoint),
-      ...{ blocks, blockSize, maxTokens, maxRows, threads: options.threads, signal: options.signal },
+      weights: options.randomWeights ? randomReader() : checkpointReader(checkpoint),
+      ...{ blocks, blockSize, maxTokens, maxRows, contextLength },
+      ...{ threads: options.threads, deterministic: options.deterministic, signal: options.signal },
       onProgress: options.onProgress && ((done, total) => options.onProgress!({ stage: 'load', done, total })),
     })
     const engine = new Engine(executor, {
@@ -113,8 +117,9 @@ export function planProgram({ checkpoint, spec }: OpenedModel, backend: Backend,
   const { name, storage, blockSize } = backend
   const kept = checkpointType(checkpoint.tensors, checkpoint.config)
   const dtype = storageType('dtype', options.dtype, storage.weights, name, kept)
-  const cacheType = storageType('kvDtype', options.kvDtype, storage.cache, name)
-  const types = { weightType: dtype, cacheType, activationType: storage.activation }
+  const beside = storage.beside(dtype)
+  const cacheType = storageType('kvDtype', options.kvDtype, beside.cache, name)
+  const types = { weightType: dtype, cacheType, activationType: beside.activation }
   return { dtype, program: optimize(lower(spec, { blockSize, ...types })) }
 }
 
@@ -134,11 +139,13 @@ interface CachePlan {
   readonly maxSequences: number
   /** Bytes free beside the weights. */
   readonly budget: number
+  /** Of the budget, what the cache may take unasked. */
+  readonly share: number
   /** Bytes the user gives to the cache. */
   readonly asked: number | undefined
 }
 
-/** As many blocks as all sequences at full length can use, within half of the free memory or what was asked for. */
+/** As many blocks as all sequences at full length can use, within the backend's share of the free memory or what was asked for. */
 function chooseBlocks(program: Program, plan: CachePlan): number {
   const blockBytes = cacheBytesPerToken(program) * plan.blockSize
   const useful = Math.ceil(plan.contextLength / plan.blockSize) * plan.maxSequences
@@ -150,7 +157,7 @@ function chooseBlocks(program: Program, plan: CachePlan): number {
   }
   const blocks =
     plan.asked === undefined
-      ? Math.min(useful, Math.floor(plan.budget / 2 / blockBytes))
+      ? Math.min(useful, Math.floor((plan.budget * plan.share) / blockBytes))
       : Math.floor(plan.asked / blockBytes)
   if (blocks < 1) {
     const has =

@@ -21,6 +21,14 @@ export interface LoadOptions {
   maxSequences?: number
   /** Tokens computed in one step; long prompts are cut into chunks of this. The default is the device's. */
   maxBatchTokens?: number
+  /** Share of the GPU's free memory that weights, cache and activations may take together, above 0 and at most 1. Default 0.92. */
+  memoryFraction?: number
+  /**
+   * CUDA: the same bits for a request whatever else is in the batch, at some cost in speed. The other devices always give that.
+   */
+  deterministic?: boolean
+  /** Only config.json (and the tokenizer) are read, and the weights are made up: for timing models that one does not have. */
+  randomWeights?: boolean
   /** CPU threads; by default one a physical core. */
   threads?: number
   /** A branch, tag or commit, for names on the Hugging Face hub. */

@@ -78,8 +78,61 @@ export function sourceShape(source: WeightSource): number[] {
   return [rows, ...first.shape.slice(1)]
 }
 
-/** Where weights come from, as float32; `weights/weight-reader.ts` reads checkpoints. */
+/** Where weights come from; `weights/weight-reader.ts` reads checkpoints. */
 export interface WeightReader {
   /** `count` rows of a stacked source from `first`, row-major; none at all only checks that the source can be read. */
   readRows(source: WeightSource, first: number, count: number): Promise<Float32Array>
+  /** The bytes that the values come from; absent where they do not come from bytes. */
+  readonly raw?: RawWeights
+  /** How the values are made, where they are made up: a backend may then make them itself. */
+  random?(part: TensorPart): RandomValues
+}
+
+/** Element i of a part is mean + scale * sqrt(3) * u, u in [-1, 1) from a hash of (seed, i); see weights/random-weights.ts. */
+export interface RandomValues {
+  /** 32 bits. */
+  readonly seed: number
+  readonly mean: number
+  /** Standard deviation. */
+  readonly scale: number
+}
+
+/** Element types that are handed out as they are stored, little-endian. */
+export type RawType = 'f32' | 'f16' | 'bf16'
+
+/**
+ * Rows of a source within a span: `rows` of them from row `first` of the source on, each of `columns` elements. Element
+ * (r, c) of these is number `start + r * rowStride + c * columnStride` of the span.
+ */
+export interface RawView {
+  readonly first: number
+  readonly rows: number
+  readonly columns: number
+  readonly start: number
+  readonly rowStride: number
+  readonly columnStride: number
+}
+
+/** Consecutive elements of one checkpoint tensor, read in one piece, and the rows of the source that stand in them. */
+export interface RawSpan {
+  readonly tensor: string
+  readonly type: RawType
+  /** Of the tensor's elements, the first of the span. */
+  readonly start: number
+  readonly elements: number
+  readonly bytes: number
+  readonly views: readonly RawView[]
+}
+
+/** Weights as a checkpoint stores them, for backends that convert, transpose and pack by themselves. */
+export interface RawWeights {
+  /**
+   * A whole source as spans whose views together hold each of its rows once. No span is larger than `mostBytes` unless it is
+   * a single row or a transposed tensor, whose rows lie scattered over all of it. Undefined where `readRows` is needed
+   * because a part is computed (zeros, constants, something added) or of another element type. Reads nothing; throws
+   * what `readRows` throws for a source that does not fit.
+   */
+  spans(source: WeightSource, mostBytes: number): RawSpan[] | undefined
+  /** Fills `target`, which has exactly the span's bytes: any memory, pinned or another library's. Any number at a time. */
+  read(span: RawSpan, target: Uint8Array): Promise<void>
 }

@@ -39,7 +39,6 @@ export interface Checkpoint {
  * `openSafetensors`; then no file stays open.
  */
 export async function openCheckpoint(directory: string): Promise<Checkpoint> {
-  await requireDirectory(directory)
   const config = await readConfig(directory)
   const weights = await findWeights(directory)
   const files: SafetensorsFile[] = []
@@ -109,7 +108,9 @@ async function requireDirectory(directory: string): Promise<void> {
   throw new WarplineError('model-not-found', `${directory} is no directory; give the directory of a model`)
 }
 
-async function readConfig(directory: string): Promise<Record<string, unknown>> {
+/** `config.json` of a model directory. Throws `model-not-found`, `config-missing`, `config-invalid`. */
+export async function readConfig(directory: string): Promise<Record<string, unknown>> {
+  await requireDirectory(directory)
   const path = join(directory, 'config.json')
   try {
     return await readJsonObject(path, 'config-invalid')

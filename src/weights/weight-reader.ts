@@ -1,22 +1,17 @@
-import { nearestName, WarplineError } from '../errors.js'
-import type { TensorPart, WeightPart, WeightReader, WeightSource } from '../program/weight-source.js'
-import type { ElementRange } from './safetensors.js'
+import { WarplineError } from '../errors.js'
+import type { RawWeights, TensorPart, WeightPart, WeightReader, WeightSource } from '../program/weight-source.js'
+import { CheckpointRawWeights } from './raw-weights.js'
+import { columnsOf, locate, type Run, runsOf, type Stored, type TensorSource } from './tensor-rows.js'
 
-/** What reading needs of a checkpoint. */
-export interface TensorSource {
-  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>
-  readFloat32(name: string, range?: ElementRange): Promise<Float32Array>
-}
+export type { TensorSource } from './tensor-rows.js'
 
-/** Rows closer together than this many times their own length are read in one piece with what lies between. */
-const SPAN_FACTOR = 4
 /** Elements of a cache line. */
 const TRANSPOSED_ROWS = 16
 
 /**
  * Reads weights from a checkpoint, row by row where it stores them so. A transposed tensor is read whole and kept until
  * another tensor is asked for, because its rows lie scattered over all of it. Reading no rows checks names and shapes of
- * the whole source. Errors: `weight-missing`, `weight-shape`, and those of the checkpoint.
+ * the whole source. Its `raw` hands out the same rows as they are stored. Errors: `weight-missing`, `weight-shape`, and those of the checkpoint.
  */
 export function checkpointReader(checkpoint: TensorSource): WeightReader {
   return new CheckpointWeights(checkpoint)
@@ -25,10 +20,14 @@ export function checkpointReader(checkpoint: TensorSource): WeightReader {
 class CheckpointWeights implements WeightReader {
   private whole: { readonly tensor: string; readonly values: Promise<Float32Array> } | undefined
 
-  constructor(private readonly checkpoint: TensorSource) {}
+  readonly raw: RawWeights
+
+  constructor(private readonly checkpoint: TensorSource) {
+    this.raw = new CheckpointRawWeights(checkpoint)
+  }
 
   async readRows(source: WeightSource, first: number, count: number): Promise<Float32Array> {
-    for (const part of source.parts) if (part.kind === 'tensor') this.locate(part)
+    for (const part of source.parts) if (part.kind === 'tensor') locate(this.checkpoint.tensors, part)
     const pieces: Float32Array[] = []
     let start = 0
     for (const part of source.parts) {
@@ -54,7 +53,7 @@ class CheckpointWeights implements WeightReader {
   }
 
   private async readTensor(part: TensorPart, first: number, count: number): Promise<Float32Array> {
-    const stored = this.locate(part)
+    const stored = locate(this.checkpoint.tensors, part)
     if (!part.transposed && this.whole?.tensor !== part.tensor) this.whole = undefined
     const runs = runsOf(part, first, count)
     if (runs.length === 1 && isStoredSo(part, runs[0]!)) {
@@ -98,93 +97,11 @@ class CheckpointWeights implements WeightReader {
       }
     }
   }
-
-  private locate(part: TensorPart): Stored {
-    const found = this.checkpoint.tensors.get(part.tensor)
-    if (!found) throw missing(part.tensor, [...this.checkpoint.tensors.keys()])
-    const stored = asMatrix(found.shape, part)
-    if (!stored || !fits(part, stored)) {
-      throw new WarplineError(
-        'weight-shape',
-        `tensor ${part.tensor} has shape [${found.shape}] and the model's configuration asks for ${wanted(part)}; ` +
-          'config.json and the weights must be of the same model',
-      )
-    }
-    return stored
-  }
-}
-
-/** A checkpoint tensor as rows and columns of the program's orientation. */
-interface Stored {
-  readonly rows: number
-  readonly columns: number
-}
-
-/** Rows first, first + step, ... of a tensor. */
-interface Run {
-  readonly first: number
-  readonly count: number
-  readonly step: number
 }
 
 /** The rows stand in the file as they are wanted, one behind the other. */
 function isStoredSo(part: TensorPart, run: Run): boolean {
   return !part.transposed && !part.columns && (run.step === 1 || run.count === 1)
-}
-
-function columnsOf(part: WeightPart): number {
-  return part.shape.slice(1).reduce((product, size) => product * size, 1)
-}
-
-/** Stacks of matrices count as one tall matrix, vectors as rows of one element. */
-function asMatrix(shape: readonly number[], part: TensorPart): Stored | undefined {
-  if (shape.length === 0) return undefined
-  const isVector = part.shape.length === 1
-  if (isVector !== (shape.length === 1)) return undefined
-  if (isVector) return { rows: shape[0]!, columns: 1 }
-  const last = shape.at(-1)!
-  const above = shape.slice(0, -1).reduce((product, size) => product * size, 1)
-  return part.transposed ? { rows: last, columns: above } : { rows: above, columns: last }
-}
-
-function fits(part: TensorPart, stored: Stored): boolean {
-  const [rows] = part.shape as [number]
-  const { rows: picked, columns } = part
-  const rowsFit = picked
-    ? picked.length * picked.repeat === rows &&
-      lastRow(picked) < stored.rows &&
-      stored.rows === (picked.total ?? stored.rows)
-    : rows === stored.rows
-  const columnsFit = columns
-    ? columns.length === columnsOf(part) && columns.start + columns.length <= stored.columns
-    : columnsOf(part) === stored.columns
-  return rowsFit && columnsFit
-}
-
-function lastRow({ start, length, stride, repeat }: NonNullable<TensorPart['rows']>): number {
-  return start + (repeat - 1) * stride + length - 1
-}
-
-function wanted({ shape, transposed, rows, columns }: TensorPart): string {
-  const height = rows ? `${rows.total ?? `at least ${lastRow(rows) + 1}`}` : `${shape[0]}`
-  if (shape.length === 1) return `[${height}]`
-  const width = columns ? `at least ${columns.start + columns.length}` : shape.slice(1).join()
-  return `[${transposed ? `${width},${height}` : `${height},${width}`}]`
-}
-
-/** The picked rows `first` .. `first + count` as few runs of evenly spaced tensor rows. */
-function runsOf(part: TensorPart, first: number, count: number): Run[] {
-  if (!part.rows) return [{ first, count, step: 1 }]
-  const { start, length, stride } = part.rows
-  if (length === 1 && stride <= SPAN_FACTOR) return [{ first: start + first * stride, count, step: stride }]
-  const runs: Run[] = []
-  for (let row = first; row < first + count; ) {
-    const within = row % length
-    const taken = Math.min(length - within, first + count - row)
-    runs.push({ first: start + Math.floor(row / length) * stride + within, count: taken, step: 1 })
-    row += taken
-  }
-  return runs
 }
 
 function join(pieces: readonly Float32Array[]): Float32Array {
@@ -195,20 +112,4 @@ function join(pieces: readonly Float32Array[]): Float32Array {
     at += piece.length
   }
   return out
-}
-
-function missing(name: string, known: readonly string[]): WarplineError {
-  const near = nearNames(name, known)
-  const hint = near.length > 0 ? `; near names that it has: ${near.join(', ')}` : ''
-  return new WarplineError(
-    'weight-missing',
-    `the checkpoint has no tensor ${name}${hint}; it may be incomplete or of another model type than config.json says`,
-  )
-}
-
-/** The nearest spelling, and names that differ by a prefix only. */
-function nearNames(name: string, known: readonly string[]): string[] {
-  const nearest = nearestName(name, known)
-  const prefixed = known.filter((other) => other.endsWith(`.${name}`) || name.endsWith(`.${other}`))
-  return [...new Set([...prefixed, ...(nearest === undefined ? [] : [nearest])])].slice(0, 3)
 }

@@ -9,6 +9,11 @@
 #include <unistd.h>
 
 #define WL_MMAP 1
+#elif defined(_WIN32)
+#if !defined(NOMINMAX)
+#define NOMINMAX
+#endif
+#include <windows.h>
 #endif
 
 namespace warpline {
@@ -38,6 +43,22 @@ void* map_huge(size_t bytes) {
 #endif
   return start + before;
 }
+#elif defined(_WIN32)
+// Reserves a huge page more than asked for and takes memory for the aligned part only.
+void* map_huge(size_t bytes) {
+  if (bytes + kHugePage < bytes) return nullptr;
+  void* reserved = VirtualAlloc(nullptr, bytes + kHugePage, MEM_RESERVE, PAGE_READWRITE);
+  if (!reserved) return nullptr;
+  void* start = reinterpret_cast<void*>(round_up(reinterpret_cast<uintptr_t>(reserved), kHugePage));
+  if (VirtualAlloc(start, bytes, MEM_COMMIT, PAGE_READWRITE)) return start;
+  VirtualFree(reserved, 0, MEM_RELEASE);
+  return nullptr;
+}
+
+void unmap_huge(void* memory) {
+  MEMORY_BASIC_INFORMATION found;
+  if (VirtualQuery(memory, &found, sizeof found)) VirtualFree(found.AllocationBase, 0, MEM_RELEASE);
+}
 #endif
 
 void* aligned(size_t bytes) {
@@ -56,13 +77,14 @@ void* aligned(size_t bytes) {
 
 void* allocate(size_t bytes) {
   if (bytes == 0) bytes = 1;
-#if defined(WL_MMAP)
+#if defined(WL_MMAP) || defined(_WIN32)
   if (bytes >= kHugePage) return map_huge(bytes);
 #endif
   return aligned(bytes);
 }
 
 void release(void* memory, size_t bytes) {
+  (void)bytes;
   if (!memory) return;
 #if defined(WL_MMAP)
   if (bytes >= kHugePage) {
@@ -71,9 +93,12 @@ void release(void* memory, size_t bytes) {
   }
 #endif
 #if defined(_WIN32)
+  if (bytes >= kHugePage) {
+    unmap_huge(memory);
+    return;
+  }
   _aligned_free(memory);
 #else
-  (void)bytes;
   std::free(memory);
 #endif
 }

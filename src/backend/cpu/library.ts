@@ -1,6 +1,6 @@
 import { isWarplineError, WarplineError } from '../../errors.js'
 import { ABI_VERSION, COMMAND_BYTES, SIZES } from './abi.js'
-import { findLibrary, LIBRARY_VARIABLE, platformPackage } from './library-path.js'
+import { findLibrary, LIBRARY_VARIABLE, missingLibrary } from './library-path.js'
 
 /** The address of native memory; 0n is null. */
 export type Address = bigint
@@ -56,13 +56,7 @@ export function loadLibrary(): Promise<CpuLibrary> {
 
 async function open(): Promise<CpuLibrary> {
   const path = findLibrary()
-  if (!path) {
-    throw new WarplineError(
-      'cpu-library-missing',
-      `no native library for ${process.platform}-${process.arch}: the package ${platformPackage()} is not installed and this ` +
-        `folder has no build; reinstall with optional dependencies, or install g++ or clang++ and run node tools/build-cpu.mjs`,
-    )
-  }
+  if (!path) throw new WarplineError('cpu-library-missing', missingLibrary())
   try {
     const { default: koffi } = await import('koffi')
     return bind(koffi, koffi.load(path), path)

@@ -15,4 +15,8 @@ export const ACTIVATION: Readonly<Record<Activation, number>> = {
 export const KERNEL_TYPES = ['f32', 'f16', 'bf16'] as const
 export type KernelType = (typeof KERNEL_TYPES)[number]
 
-export const KERNEL_BYTES: Readonly<Record<KernelType, number>> = { f32: 4, f16: 2, bf16: 2 }
+/** Bytes of an element. */
+export const TYPE_BYTES: Readonly<Record<KernelType, number>> = { f32: 4, f16: 2, bf16: 2 }
+
+/** How a head is normalised, in native/cuda/qkv-to-cache.cu; 0 is not at all. */
+export const HEAD_NORM = { layer: 1, rms: 2 } as const

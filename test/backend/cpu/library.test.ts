@@ -6,7 +6,13 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { cpuBackend } from '../../../src/backend/cpu/backend.js'
-import { builtLibrary, findLibrary, libraryFile, platformPackage } from '../../../src/backend/cpu/library-path.js'
+import {
+  builtLibrary,
+  findLibrary,
+  libraryFile,
+  missingLibrary,
+  platformPackage,
+} from '../../../src/backend/cpu/library-path.js'
 import type { Availability } from '../../../src/backend/executor.js'
 import { levels, library, skip } from './support/levels.js'
 
@@ -65,8 +71,13 @@ describe('the backend says of itself', () => {
   test('that nothing was installed and nothing built, and what to do', () => {
     const { usable, detail } = availabilityWith({}, `Object.defineProperty(process, 'arch', { value: 'vax' })`)
     assert.equal(usable, false)
-    assert.match(detail, /no native library for \w+-vax: the package @warpline\/cpu-\w+-vax is not installed/)
-    assert.match(detail, /reinstall with optional dependencies, or install g\+\+ or clang\+\+/)
+    assert.match(
+      detail,
+      /no native library for \w+-vax, for which there is no package: install g\+\+ or clang\+\+ and run/,
+    )
+    const known = missingLibrary({ platform: 'darwin', arch: 'arm64' })
+    assert.match(known, /no native library for darwin-arm64: the package @warpline\/cpu-darwin-arm64 is not installed/)
+    assert.match(known, /npm install --include=optional, or install g\+\+ or clang\+\+ and run node \S+build-cpu\.mjs$/)
   })
 
   test('that a library is not there or is none, and what to do', () => {

@@ -1,4 +1,4 @@
-import type { Backend, StorageTypes } from '../../../src/backend/executor.js'
+import type { Backend } from '../../../src/backend/executor.js'
 import type { DataType } from '../../../src/program/buffer.js'
 import type { OperationKind } from '../../../src/program/operation.js'
 import type { Program } from '../../../src/program/program.js'
@@ -49,17 +49,18 @@ export interface ExpectedStep {
 /** float32 everywhere, as far as the backend offers it. */
 export function exactStorage(backend: Backend): CaseStorage {
   const best = (types: readonly DataType[]) => (types.includes('f32') ? 'f32' : types[0]!)
-  const { weights, cache, activation } = backend.storage
-  return { weightType: best(weights), cacheType: best(cache), activationType: activation, blockSize: backend.blockSize }
+  const weightType = best(backend.storage.weights)
+  const { cache, activation } = backend.storage.beside(weightType)
+  return { weightType, cacheType: best(cache), activationType: activation, blockSize: backend.blockSize }
 }
 
 /** Every combination of 32 and 16 bit storage that a backend offers. */
-export function storageChoices(backend: Backend): CaseStorage[] {
+export function storageChoices({ storage, blockSize }: Backend): CaseStorage[] {
   const wide = (types: readonly DataType[]) => types.filter((type) => type in ROUNDING)
-  const { weights, cache, activation: activationType }: StorageTypes = backend.storage
-  return wide(weights).flatMap((weightType) =>
-    wide(cache).map((cacheType) => ({ weightType, cacheType, activationType, blockSize: backend.blockSize })),
-  )
+  return wide(storage.weights).flatMap((weightType) => {
+    const { cache, activation: activationType } = storage.beside(weightType)
+    return wide(cache).map((cacheType) => ({ weightType, cacheType, activationType, blockSize }))
+  })
 }
 
 /** What rounding once to a type costs, with room for a few such roundings after each other. */

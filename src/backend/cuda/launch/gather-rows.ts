@@ -1,6 +1,6 @@
 import type { GatherRows } from '../../../program/operation.js'
 import { struct } from '../../structs.js'
-import { KERNEL_BYTES } from '../codes.js'
+import { TYPE_BYTES } from '../codes.js'
 import { ceilDiv, type Launch, type Places, parametersOf, type StepSizes } from './launch.js'
 
 export const GATHER_ROWS_PARAMS = struct({
@@ -18,7 +18,7 @@ export function gatherRowsLaunches(op: GatherRows, at: Places, sizes: StepSizes)
   if (rows === 0) return []
   const type = at.typeOf(op.x)
   const width = at.widthOf(op.x)
-  const bytes = width * KERNEL_BYTES[type]
+  const bytes = width * TYPE_BYTES[type]
   const turns = bytes % 16 === 0 ? bytes / 16 : width
   const threads = Math.min(THREADS, ceilDiv(turns, 32) * 32)
   const parameters = parametersOf(GATHER_ROWS_PARAMS, {

@@ -1,7 +1,7 @@
 import { WarplineError } from '../../../errors.js'
 import type { Norm } from '../../../program/operation.js'
 import { struct } from '../../structs.js'
-import { KERNEL_BYTES } from '../codes.js'
+import { TYPE_BYTES } from '../codes.js'
 import { ceilDiv, type Launch, type Places, parametersOf, type StepSizes } from './launch.js'
 import { optional } from './optional.js'
 
@@ -61,7 +61,7 @@ export function normLaunches(op: Norm, at: Places, sizes: StepSizes): Launch[] {
   if (rows === 0) return []
   const type = at.typeOf(op.x)
   const width = at.widthOf(op.x)
-  const form = formFor(width, KERNEL_BYTES[type])
+  const form = formFor(width, TYPE_BYTES[type])
   const shared = form.name === 'plain' ? width * 4 : 0
   if (shared + 1024 > at.device.sharedPerBlock) {
     throw new WarplineError(

@@ -37,9 +37,10 @@ test('the published package holds what a user needs, and nothing else', () => {
   for (const path of [...needed, ...model.map((file) => `models/warpline-stories/${file}`)]) {
     assert.ok(paths.includes(path), `${path} is not published`)
   }
-  const allowed = /^(dist|models|examples|docs)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
+  const folders = /^(dist|models|examples|docs)\/|^native\/cpu\/(core|kernels|simd)\/.*\.(cc|h)$/
+  const files = /^((package\.json|README\.md|LICENSE|CHANGELOG\.md)|native\/cpu\/[\w.]+|tools\/build-cpu\.mjs)$/
   assert.deepEqual(
-    paths.filter((path) => !allowed.test(path)),
+    paths.filter((path) => !folders.test(path) && !files.test(path)),
     [],
   )
   assert.deepEqual(
