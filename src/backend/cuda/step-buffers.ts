@@ -96,7 +96,7 @@ export class StepBuffers {
 
   /** For steps whose integers take `integerBytes`. */
   samplingPlaces(integerBytes: number): SamplingPlaces {
-    return { requests: this.inputs + BigInt(integerBytes), results: this.results.address, tokens: this.tokens }
+    return { records: this.inputs + BigInt(integerBytes), results: this.results.address, tokens: this.tokens }
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Moe } from '../../../program/operation.js'
 import { struct } from '../../structs.js'
-import { ACTIVATION, KERNEL_BYTES, type KernelType } from '../codes.js'
+import { ACTIVATION, type KernelType, TYPE_BYTES } from '../codes.js'
 import { type Address, ceilDiv, type Launch, type Places, parametersOf, type StepSizes } from './launch.js'
 import { optional } from './optional.js'
 
@@ -114,7 +114,7 @@ function layOut(op: Moe, at: Places, type: KernelType, { picks, hidden, inner }:
     starts: (op.experts + 1) * 4,
     order: picks * 4,
     positions: picks * 4,
-    raised: picks * inner * KERNEL_BYTES[type],
+    raised: picks * inner * TYPE_BYTES[type],
     parts: picks * hidden * 4,
   }
   const aligned = Object.entries(bytes).map(([name, size]) => [name, ceilDiv(size, 256) * 256] as const)
