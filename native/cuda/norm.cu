@@ -106,7 +106,7 @@ __device__ __forceinline__ void norm_plain(const NormParams& p) {
 }
 
 #define NORM(FORM, V, BLOCK, THREADS, NAME, T)                                                                         \
-    extern "C" __global__ void __launch_bounds__(THREADS) norm_##FORM##V##_##NAME(const __grid_constant__ NormParams p) { \
+    extern "C" __global__ void __launch_bounds__(THREADS, 1) norm_##FORM##V##_##NAME(const __grid_constant__ NormParams p) { \
         norm_vectors<T, V, BLOCK>(p);                                                                                  \
     }
 #define NORMS(NAME, T)                                                                                             \
@@ -116,7 +116,7 @@ __device__ __forceinline__ void norm_plain(const NormParams& p) {
     NORM(block, 1, true, 512, NAME, T)                                                                             \
     NORM(block, 2, true, 512, NAME, T)                                                                             \
     NORM(block, 4, true, 1024, NAME, T)                                                                            \
-    extern "C" __global__ void __launch_bounds__(1024) norm_plain_##NAME(const __grid_constant__ NormParams p) { \
+    extern "C" __global__ void __launch_bounds__(1024, 1) norm_plain_##NAME(const __grid_constant__ NormParams p) { \
         norm_plain<T>(p);                                                                                          \
     }
 NORMS(f32, float)

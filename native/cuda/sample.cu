@@ -66,7 +66,7 @@ __device__ __forceinline__ SampleResult sample_row(const Row& raw, Team& team, c
             x = edited(x - shift, edit, q) + shift;
         });
         const Best allowed = q.edits > 0 || row.allowed ? best_of(row, team) : best;
-        if (allowed.id < 0) {
+        if (allowed.id < 0 || (beam && q.candidates == 0)) {
             result.failure = NOTHING_ALLOWED;
             result.top = 0;
         } else if (beam) {
