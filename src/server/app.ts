@@ -60,13 +60,13 @@ function observed({ log, metrics }: Service): MiddlewareHandler<Environment> {
       done = true
       const { status } = c.res
       const ms = Math.round(performance.now() - started)
-      const complete = c.env.outgoing?.writableFinished !== false
+      const complete = c.env?.outgoing?.writableFinished !== false
       metrics.request(routeOf(c), status)
       span.end(status)
       const line = { requestId, method, path: shown(path), status, ms, key: c.get('key'), ...c.get('notes') }
       log.info(complete ? line : { ...line, aborted: true }, 'request')
     }
-    const { outgoing } = c.env
+    const outgoing = c.env?.outgoing
     outgoing?.once('close', finish)
     await next()
     if (!outgoing) finish()

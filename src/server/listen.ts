@@ -35,16 +35,16 @@ export async function listen(app: ReturnType<typeof createApp>, service: Service
 }
 
 export class ListeningServer {
+  /** `http://127.0.0.1:8000` */
+  readonly url: string
   private stopping: Promise<boolean> | undefined
 
   constructor(
     private readonly server: Server,
     private readonly service: Service,
-  ) {}
-
-  get url(): string {
-    const { address, port, family } = this.server.address() as AddressInfo
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+  ) {
+    const { address, port, family } = server.address() as AddressInfo
+    this.url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
   }
 
   /**

@@ -52,7 +52,7 @@ function typeOf(status: number): ErrorType {
 }
 
 export const invalid = (param: string, message: string, code = 'invalid_value') =>
-  new ApiError(400, code, message, { param })
+  new ApiError(400, code, message, { param: param || undefined })
 
 /** A field that is known and not offered: refused, never ignored. */
 export const unsupported = (param: string, message: string) => new ApiError(400, 'unsupported', message, { param })

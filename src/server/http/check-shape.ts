@@ -6,9 +6,10 @@ type Issue = z.core.$ZodIssue
 
 /** The value as its schema has it, or an error that names the first field at fault. */
 export function checkShape<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  const result = schema.safeParse(withoutNulls(value))
+  const given = withoutNulls(value)
+  const result = schema.safeParse(given)
   if (result.success) return result.data
-  throw toError(result.error.issues[0]!, schema)
+  throw toError(result.error.issues[0]!, schema, given)
 }
 
 /** OpenAI's optional fields may be null, which says the same as leaving them out. */
@@ -17,13 +18,17 @@ function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null))
 }
 
-function toError(issue: Issue, schema: z.ZodType): ApiError {
+function toError(issue: Issue, schema: z.ZodType, given: unknown): ApiError {
   const path = pathOf(issue.path)
   if (issue.code === 'unrecognized_keys') return unknownField(issue.keys[0]!, path, schema)
-  const missing = issue.code === 'invalid_type' && issue.input === undefined && issue.path.length > 0
+  const missing = issue.path.length > 0 && at(given, issue.path) === undefined
   if (missing) return invalid(path, `${path} is missing`, 'missing_required_parameter')
   const subject = path || 'the body'
   return invalid(path, `${subject} ${expectation(issue)}`, issue.code === 'invalid_type' ? 'invalid_type' : undefined)
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((each, step) => (each as Record<PropertyKey, unknown> | undefined)?.[step], value)
 }
 
 function unknownField(name: string, path: string, schema: z.ZodType): ApiError {

@@ -47,7 +47,7 @@ export async function respond(
     overflows: () => generation.queued > service.settings.maxQueuedParts,
     onStall: () => {
       call.cancel(readerStalled())
-      c.env.outgoing?.destroy()
+      c.env?.outgoing?.destroy()
     },
     onCancel: () => call.cancel(new ApiError(400, 'client_closed_request', 'the client left')),
     failure: (error) => {
