@@ -62,9 +62,10 @@ export class WorkerEngine implements RunningEngine {
   }
 
   async start(onProgress?: (done: number, total: number) => void, signal?: AbortSignal): Promise<void> {
-    const worker = new Worker(workerFile(), { workerData: this.begin, name: 'warpline-engine' })
+    const worker = startThread(this.begin)
     const abort = () => send(worker, { type: 'abort-load' })
     signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) abort()
     try {
       const { facts, stats } = await loaded(worker, onProgress)
       this.lastStats = stats
@@ -200,9 +201,14 @@ function restarting(): WarplineError {
   return new WarplineError('engine-restarting', 'the engine is being started again after a failure; wait a moment')
 }
 
-/** Beside this file, as it was compiled or as it is run from source. */
-function workerFile(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './engine-worker.ts' : './engine-worker.js', import.meta.url)
+function startThread(workerData: WorkerStart): Worker {
+  const options = { workerData, name: 'warpline-engine' }
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./engine-worker.js', import.meta.url), options)
+  // Run from source: threads of Node 20 do not inherit the loader that compiles it.
+  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'))
+  const entry = JSON.stringify(new URL('./engine-worker.ts', import.meta.url).href)
+  const code = `import(${loader}).then(({ register }) => { register(); return import(${entry}) })`
+  return new Worker(code, { ...options, eval: true })
 }
 
 /** The thread's first words. */
