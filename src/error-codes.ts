@@ -46,6 +46,11 @@ export const ERROR_CODES = {
   'cpu-library-invalid': 'Remove the native library that the message names, and build or install it again.',
   'cpu-level-unsupported': 'Unset WARPLINE_CPU, or name a level that this machine can run.',
   'threads-unavailable': 'Ask for fewer threads, or raise the system’s limit.',
+  // Serving
+  'address-unavailable': 'Choose another host or port, or end the program that listens there.',
+  'api-key-invalid': 'Give keys of printable characters without spaces, one a line in a file.',
+  'engine-crashed': 'The engine failed and is started again; send the request again.',
+  'engine-restarting': 'The engine is being started again after a failure; wait a moment.',
   // Files
   'file-missing': 'Check the path.',
   'file-unreadable': 'Check the path and its permissions.',

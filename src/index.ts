@@ -16,6 +16,9 @@ export { type InspectedShape, inspectModel, type ModelReport } from './llm/inspe
 export { LLM, type ModelInfo } from './llm/llm.js'
 export type {
   ChatOptions,
+  ChatPromptOptions,
+  EmbedOptions,
+  EngineCrash,
   GenerateOptions,
   LoadOptions,
   LoadProgress,
@@ -23,8 +26,9 @@ export type {
   ScoreOptions,
   WeightType,
 } from './llm/options.js'
-export type { Choice, FinishReason, Part, Result, Score, Timing, TokenLogprob, Usage } from './llm/result.js'
+export type { Choice, Embedding, FinishReason, Part, Result, Score, Timing, TokenLogprob, Usage } from './llm/result.js'
 export type { BufferKind, DataType, Dimension, SymbolicSize } from './program/buffer.js'
 export type { Cost } from './program/cost.js'
 export type { BufferReport, OperationReport } from './program/describe.js'
 export { type DecodeOptions, type EncodeOptions, Tokenizer } from './text/index.js'
+export type { GenerationDefaults } from './weights/generation-config.js'

@@ -9,6 +9,7 @@ import { helpCommand } from './commands/help.js'
 import { inspectCommand } from './commands/inspect.js'
 import { pullCommand } from './commands/pull.js'
 import { scoreCommand } from './commands/score.js'
+import { serveCommand } from './commands/serve.js'
 import { Exit, exitCodeOf, WRONG_USAGE } from './exit.js'
 import { messageOf } from './message.js'
 import { isClosedPipe, say } from './output.js'
@@ -23,6 +24,7 @@ export function program(): Command {
   const commands = [
     generateCommand(),
     chatCommand(),
+    serveCommand(),
     scoreCommand(),
     inspectCommand(),
     benchCommand(),

@@ -1,4 +1,4 @@
-import { LLM } from '../index.js'
+import { LLM, type LoadOptions } from '../index.js'
 import { Exit, INTERRUPTED } from './exit.js'
 import { loadOptions } from './flags.js'
 import { progressBars, say } from './output.js'
@@ -19,8 +19,9 @@ export async function withModel<T>(
   name: string,
   values: Record<string, unknown>,
   use: (llm: LLM) => Promise<T>,
+  more: LoadOptions = {},
 ): Promise<T> {
-  const llm = await load(name, values)
+  const llm = await load(name, values, more)
   try {
     return await use(llm)
   } finally {
@@ -28,11 +29,11 @@ export async function withModel<T>(
   }
 }
 
-async function load(name: string, values: Record<string, unknown>): Promise<LLM> {
+async function load(name: string, values: Record<string, unknown>, more: LoadOptions): Promise<LLM> {
   const bars = progressBars()
   const { signal, dispose } = abortOnInterrupt()
   try {
-    const llm = await LLM.load(name, { ...loadOptions(values), onProgress: bars.onProgress, signal })
+    const llm = await LLM.load(name, { ...loadOptions(values), ...more, onProgress: bars.onProgress, signal })
     if (!signal.aborted) {
       tellOfFallback(llm.info.device, values)
       return llm

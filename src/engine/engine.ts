@@ -32,6 +32,8 @@ export interface EngineStats {
   readonly steps: number
   readonly tokens: number
   readonly preemptions: number
+  /** Of an engine in a thread of its own: times that it was started again. */
+  readonly restarts?: number
 }
 
 type Listener = (event: EngineEvent) => void

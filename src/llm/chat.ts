@@ -2,7 +2,7 @@ import { WarplineError } from '../errors.js'
 import { encodeChatPrompt } from '../text/index.js'
 import type { ChatMessage } from './chat-types.js'
 import type { LoadedModel } from './load-model.js'
-import type { ChatOptions } from './options.js'
+import type { ChatOptions, ChatPromptOptions } from './options.js'
 
 const ROLES = new Set(['system', 'developer', 'user', 'assistant', 'tool'])
 
@@ -10,7 +10,7 @@ const ROLES = new Set(['system', 'developer', 'user', 'assistant', 'tool'])
 export function encodeChat(
   model: LoadedModel,
   messages: readonly ChatMessage[],
-  options: Pick<ChatOptions, 'tools' | 'responseFormat' | 'templateVariables'>,
+  options: ChatPromptOptions & Pick<ChatOptions, 'responseFormat'>,
 ): number[] {
   checkMessages(messages)
   if (options.responseFormat && options.responseFormat.type !== 'text') {
@@ -22,8 +22,8 @@ export function encodeChat(
   if (!model.tokenizer) {
     throw new WarplineError('tokenizer-missing', 'this model has no tokenizer.json; a chat needs one')
   }
-  const { tools, templateVariables } = options
-  return encodeChatPrompt(model.tokenizer, messages, { tools, variables: templateVariables, addGenerationPrompt: true })
+  const { tools, documents, templateVariables: variables, addGenerationPrompt = true } = options
+  return encodeChatPrompt(model.tokenizer, messages, { tools, documents, variables, addGenerationPrompt })
 }
 
 function checkMessages(messages: readonly ChatMessage[]): void {

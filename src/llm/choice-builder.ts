@@ -6,6 +6,8 @@ import type { TokenTexts } from './token-text.js'
 export interface ChoiceOptions {
   readonly tokenizer: Tokenizer | undefined
   readonly stop: readonly string[]
+  /** The stop text that ends the choice stays in its text. */
+  readonly includeStop: boolean
   readonly tokenTexts: TokenTexts
   /** The text goes on with another one, so that a decoder keeps its first space. */
   readonly continues: boolean
@@ -32,7 +34,7 @@ export class ChoiceBuilder {
     const { tokenizer, skipSpecialTokens } = options
     this.detokenizer = tokenizer && new Detokenizer(tokenizer, { skipSpecialTokens })
     if (options.continues) this.detokenizer?.push(options.tokenTexts.before)
-    this.stops = new StopStrings(options.stop)
+    this.stops = new StopStrings(options.stop, { includeStop: options.includeStop })
   }
 
   /** The part of the stream that these tokens make; undefined once the choice has ended. */

@@ -1,3 +1,4 @@
+import type { EngineStats } from '../engine/engine.js'
 import type { EngineCommand, EngineEvent, EngineRequest } from '../engine/messages.js'
 import { WarplineError } from '../errors.js'
 
@@ -6,6 +7,13 @@ export interface EnginePort {
   post(command: EngineCommand): void
   onEvent(listener: (event: EngineEvent) => void): void
   close(): Promise<void>
+}
+
+/** An engine that also tells how busy it is. */
+export interface RunningEngine extends EnginePort {
+  stats(): EngineStats
+  /** False while it is started again; absent where it never is. */
+  readonly ready?: boolean
 }
 
 type Listener = (event: EngineEvent) => void
@@ -22,7 +30,7 @@ export class EngineClient {
   private nextId = 1
   private closed = false
 
-  constructor(private readonly port: EnginePort) {
+  constructor(private readonly port: EnginePort & { readonly ready?: boolean }) {
     port.onEvent((event) => {
       const request = this.requests.get(event.id)
       if (event.type === 'failure' || (event.type === 'finish' && event.last)) this.forget(event.id)
@@ -40,6 +48,10 @@ export class EngineClient {
     this.port.post({ type: 'add', request: { ...request, id } })
     if (signal?.aborted) cancel()
     return { cancel, stopChoice: (index) => this.port.post({ type: 'stop-choice', id, index }) }
+  }
+
+  get ready(): boolean {
+    return !this.closed && this.port.ready !== false
   }
 
   endSession(session: string): void {

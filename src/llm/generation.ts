@@ -12,6 +12,11 @@ export interface RunListener {
  * whole result (an array of results for an array of prompts). Leaving a loop early cancels what still runs.
  */
 export class Generation<R extends Result | Result[]> implements AsyncIterable<Part>, PromiseLike<R> {
+  /**
+   * Called with each part as it comes, however far behind the reader is: for clocks.
+   * @internal
+   */
+  onPart: ((part: Part) => void) | undefined
   private readonly parts: Part[] = []
   private readonly waiters: (() => void)[] = []
   private failure: unknown
@@ -41,6 +46,29 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
     if (this.cancelled) return
     this.cancelled = true
     for (const run of this.runs) if (!run.ended) run.handle?.cancel()
+  }
+
+  /** Parts that have come and were not yet taken by `stream`. */
+  get queued(): number {
+    return this.parts.length
+  }
+
+  /**
+   * The parts, once: what was taken is kept no longer, so that a long stream takes no more memory than its reader is behind.
+   * For one reader; the result can still be awaited. Leaving the loop early cancels what still runs.
+   */
+  async *stream(): AsyncGenerator<Part, void, undefined> {
+    try {
+      for (;;) {
+        const part = this.parts.shift()
+        if (part) yield part
+        else if (this.open === 0) break
+        else await this.change()
+      }
+      this.throwFailure()
+    } finally {
+      this.cancel()
+    }
   }
 
   // biome-ignore lint/suspicious/noThenProperty: awaiting a generation is half of its purpose
@@ -86,6 +114,7 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
   }
 
   private push(part: Part): void {
+    this.onPart?.(part)
     this.parts.push(part)
     this.wake()
   }

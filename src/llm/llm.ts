@@ -3,17 +3,33 @@ import type { SamplingParameters } from '../engine/sampling-parameters.js'
 import { validateSampling } from '../engine/validate-parameters.js'
 import { WarplineError } from '../errors.js'
 import type { Tokenizer } from '../text/index.js'
+import type { GenerationDefaults } from '../weights/generation-config.js'
 import { encodeChat } from './chat.js'
 import type { ChatMessage } from './chat-types.js'
+import { pool } from './embed.js'
 import { EngineClient } from './engine-client.js'
 import { Generation, type RunListener } from './generation.js'
 import { type LoadedModel, loadModel } from './load-model.js'
-import { checkChatOptions, checkGenerateOptions, checkScoreOptions } from './option-schema.js'
-import type { ChatOptions, GenerateOptions, LoadOptions, Prompt, ScoreOptions } from './options.js'
+import {
+  checkChatOptions,
+  checkChatPromptOptions,
+  checkEmbedOptions,
+  checkGenerateOptions,
+  checkScoreOptions,
+} from './option-schema.js'
+import type {
+  ChatOptions,
+  ChatPromptOptions,
+  EmbedOptions,
+  GenerateOptions,
+  LoadOptions,
+  Prompt,
+  ScoreOptions,
+} from './options.js'
 import { encodePrompt, fitPrompt } from './prompt.js'
 import { PromptRun } from './prompt-run.js'
 import { resolveOptions } from './resolve-options.js'
-import type { Result, Score } from './result.js'
+import type { Embedding, Result, Score } from './result.js'
 import { scoreOf } from './score.js'
 import { TokenTexts } from './token-text.js'
 
@@ -25,6 +41,10 @@ export interface ModelInfo {
   readonly dtype: string
   readonly contextLength: number
   readonly vocabulary: number
+  /** Values of a token's final hidden state: the length of embeddings. */
+  readonly hidden: number
+  /** Sequences that run at once. */
+  readonly maxSequences: number
   /** Bytes. */
   readonly memory: { readonly weights: number; readonly cache: number; readonly activations: number }
 }
@@ -44,9 +64,9 @@ export class LLM implements AsyncDisposable {
   ) {
     this.client = new EngineClient(model.engine)
     this.tokenTexts = new TokenTexts(model.tokenizer)
-    const { spec, device, dtype, contextLength, executor } = model
-    const { family, vocabulary } = spec
-    this.info = { name, family, device, dtype, contextLength, vocabulary, memory: executor.memory }
+    const { spec, device, dtype, contextLength, maxSequences, memory } = model
+    const { family, vocabulary, hidden } = spec
+    this.info = { name, family, device, dtype, contextLength, vocabulary, hidden, maxSequences, memory }
   }
 
   /**
@@ -60,6 +80,11 @@ export class LLM implements AsyncDisposable {
   /** Undefined for a model that came without one: such a model takes and gives token ids. */
   get tokenizer(): Tokenizer | undefined {
     return this.model.tokenizer
+  }
+
+  /** What requests inherit from the checkpoint's generation_config.json where they say nothing. */
+  get defaults(): GenerationDefaults {
+    return this.model.defaults
   }
 
   /** Continues a prompt (text or token ids), or each of an array of prompts. */
@@ -84,8 +109,10 @@ export class LLM implements AsyncDisposable {
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation<Result> {
     return new Generation(
       (on) => {
-        const { tools, responseFormat, templateVariables, ...generate } = checkChatOptions(options)
-        const ids = encodeChat(this.model, messages, { tools, responseFormat, templateVariables })
+        const checked = checkChatOptions(options)
+        const { tools, documents, addGenerationPrompt, responseFormat, templateVariables, ...generate } = checked
+        const prompt = { tools, documents, addGenerationPrompt, responseFormat, templateVariables }
+        const ids = encodeChat(this.model, messages, prompt)
         return this.start([ids], generate, on, () => false)
       },
       ([result]) => result!,
@@ -97,26 +124,52 @@ export class LLM implements AsyncDisposable {
     return this.needTokenizer().encode(text, options)
   }
 
+  /** Token ids of a conversation, as `chat` gives them to the model. */
+  tokenizeChat(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): number[] {
+    return encodeChat(this.model, messages, checkChatPromptOptions(options))
+  }
+
   detokenize(ids: readonly number[], options: { skipSpecialTokens?: boolean } = {}): string {
     return this.needTokenizer().decode(ids, options)
   }
 
   /** How likely the model finds a text: the log-probability of each of its tokens after the first. */
   async score(text: Prompt, options: ScoreOptions = {}): Promise<Score> {
-    const { truncate, signal } = checkScoreOptions(options)
-    const ids = this.encode(text, {})
-    const { contextLength } = this.model
-    const fitted = truncate === 'right' ? ids.slice(0, contextLength) : ids
-    if (fitted.length < 2)
-      throw new WarplineError('prompt-empty', 'a text of at least two tokens is needed for a score')
-    const parameters = { ...this.validate({ promptLogprobs: 0 }), maxTokens: 0 }
-    const run = new Generation<Result>(
-      (on) => [this.submit({ index: 0, ids: fitted, parameters, stop: [], continues: false }, { signal }, on)],
-      ([result]) => result!,
-    )
-    const { promptLogprobs } = await run
+    const { truncate, top = 0, addSpecialTokens, signal } = checkScoreOptions(options)
+    if (top < 0) throw new WarplineError('parameter-invalid', `top is ${top}; it must be at least 0`)
+    const ids = this.cutRight(this.encode(text, { addSpecialTokens }), truncate)
+    if (ids.length < 2) throw new WarplineError('prompt-empty', 'a text of at least two tokens is needed for a score')
+    const { promptLogprobs } = await this.readPrompt(ids, { promptLogprobs: top }, signal)
     if (!promptLogprobs) throw new WarplineError('cancelled', 'the signal ended the scoring')
     return scoreOf(promptLogprobs)
+  }
+
+  /** A vector for each text: its tokens' final hidden states, pooled. All are checked before any is computed. */
+  async embed(texts: readonly Prompt[], options: EmbedOptions = {}): Promise<Embedding[]> {
+    const checked = checkEmbedOptions(options)
+    const { truncate, addSpecialTokens, signal } = checked
+    const { contextLength } = this.info
+    const prompts = texts.map((text) => this.cutRight(this.encode(text, { addSpecialTokens }), truncate))
+    const long = prompts.find((ids) => ids.length > contextLength)
+    if (long) {
+      const advice = "shorten it, or pass truncate: 'right'"
+      throw new WarplineError(
+        'context-too-long',
+        `a text has ${long.length} tokens and the model holds ${contextLength}; ${advice}`,
+      )
+    }
+    return Promise.all(
+      prompts.map(async (ids) => {
+        const { hiddenStates } = await this.readPrompt(ids, { hiddenStates: true }, signal)
+        if (!hiddenStates) throw new WarplineError('cancelled', 'the signal ended the work')
+        return { vector: pool(hiddenStates, checked), tokens: ids.length }
+      }),
+    )
+  }
+
+  /** Whether requests are taken now: not once it is closed, nor while its engine is started again. */
+  get ready(): boolean {
+    return this.client.ready
   }
 
   /** How busy the engine is. */
@@ -138,6 +191,23 @@ export class LLM implements AsyncDisposable {
     await this.close()
   }
 
+  /** What was asked for about a prompt; nothing is generated. */
+  private readPrompt(
+    ids: readonly number[],
+    wanted: Partial<SamplingParameters>,
+    signal: AbortSignal | undefined,
+  ): Generation<Result> {
+    const parameters = { ...this.validate(wanted), maxTokens: 0 }
+    return new Generation<Result>(
+      (on) => [this.submit({ index: 0, ids, parameters, stop: [], continues: false }, { signal }, on)],
+      ([result]) => result!,
+    )
+  }
+
+  private cutRight(ids: number[], truncate: 'right' | undefined): number[] {
+    return truncate === 'right' ? ids.slice(0, this.info.contextLength) : ids
+  }
+
   /** Prompts of nothing but control tokens begin a text; after all others the output goes on with one. */
   private isWithinText(ids: readonly number[]): boolean {
     return ids.some((id) => !this.tokenizer?.isSpecial(id))
@@ -153,8 +223,9 @@ export class LLM implements AsyncDisposable {
     on: RunListener,
     continues: (ids: readonly number[]) => boolean,
   ): PromptRun[] {
-    const { defaults, spec, contextLength, tokenizer } = this.model
+    const { defaults, spec, contextLength, tokenizer, blocks, blockSize } = this.model
     const { vocabulary } = spec
+    const limits = { vocabulary, contextLength, blocks, blockSize }
     const soft = options.softPrompt?.length ?? 0
     // Everything is checked before anything runs, so that a mistake in one prompt starts none.
     const requests = prompts.map((ids) => {
@@ -162,7 +233,7 @@ export class LLM implements AsyncDisposable {
       const promptLength = fitted.length + soft
       return {
         ids: fitted,
-        ...resolveOptions(options, { defaults, tokenizer, vocabulary, promptLength, contextLength }),
+        ...resolveOptions(options, { defaults, tokenizer, promptLength, ...limits }),
       }
     })
     const checked = requests.map((request) => ({ ...request, parameters: this.validate(request.parameters) }))
@@ -182,6 +253,7 @@ export class LLM implements AsyncDisposable {
       tokenTexts: this.tokenTexts,
       continues,
       stop,
+      includeStop: options.includeStop ?? false,
       stopIds: new Set(parameters.stopIds),
       skipSpecialTokens: options.skipSpecialTokens ?? true,
       onPart: on.part,

@@ -1,4 +1,4 @@
-import type { Backend, Executor } from '../backend/executor.js'
+import type { Backend, MemoryUse } from '../backend/executor.js'
 import { selectBackend } from '../backend/registry.js'
 import { dynamicRotaryOf } from '../engine/dynamic-rotary.js'
 import { Engine } from '../engine/engine.js'
@@ -16,31 +16,56 @@ import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.js'
 import { type GenerationDefaults, readGenerationDefaults } from '../weights/generation-config.js'
 import { openWithoutWeights, randomReader } from '../weights/random-weights.js'
 import { checkpointReader } from '../weights/weight-reader.js'
+import type { RunningEngine } from './engine-client.js'
 import { checkLoadOptions } from './option-schema.js'
 import type { LoadOptions } from './options.js'
 import { checkpointType, storageType } from './storage-type.js'
+import { startWorkerEngine } from './worker-engine.js'
 
 /** Logit rows of a step, beside those that choose: scored prompts go in pieces of this, since a row is as wide as the vocabulary. */
 const SCORED_ROWS = 128
 
-/** Everything that is known of a model before its weights are read. */
-export interface OpenedModel {
-  readonly directory: string
+/** A checkpoint and the model that it describes. */
+export interface OpenedWeights {
   readonly checkpoint: Checkpoint
   readonly spec: DecoderSpec
+}
+
+/** Everything that is known of a model before its weights are read. */
+export interface OpenedModel extends OpenedWeights {
+  readonly directory: string
   readonly tokenizer: Tokenizer | undefined
   readonly defaults: GenerationDefaults
 }
 
-/** A model ready to run. */
-export interface LoadedModel extends OpenedModel {
+/** What is known of an engine once it runs, as plain data. */
+export interface RunningFacts {
   readonly device: string
   readonly dtype: DataType
-  readonly program: Program
-  readonly executor: Executor
-  readonly engine: Engine
+  readonly memory: MemoryUse
   readonly contextLength: number
   readonly maxSequences: number
+  /** Of the K/V cache. */
+  readonly blocks: number
+  readonly blockSize: number
+}
+
+/** A model ready to run. */
+export interface LoadedModel extends OpenedModel, RunningFacts {
+  readonly engine: RunningEngine
+}
+
+/** Reads a folder's configuration and weight headers. The caller closes `checkpoint`. */
+export async function openWeights(directory: string, randomWeights = false): Promise<OpenedWeights> {
+  const checkpoint = await (randomWeights ? openWithoutWeights(directory) : openCheckpoint(directory))
+  try {
+    // Made-up weights hold whatever tensor a model may have.
+    const spec = decoderSpec(checkpoint.config, (name) => randomWeights || checkpoint.tensors.has(name))
+    return { checkpoint, spec }
+  } catch (error) {
+    await checkpoint.close()
+    throw error
+  }
 }
 
 /** Reads configuration, tokenizer and weight headers, and checks that they fit together. The caller closes `checkpoint`. */
@@ -52,10 +77,8 @@ export async function openModel(nameOrPath: string, options: LoadOptions = {}): 
     signal,
     onProgress: onProgress && (({ done, total }) => onProgress({ stage: 'pull', done, total })),
   })
-  const checkpoint = await (randomWeights ? openWithoutWeights(directory) : openCheckpoint(directory))
+  const { checkpoint, spec } = await openWeights(directory, randomWeights)
   try {
-    // Made-up weights hold whatever tensor a model may have.
-    const spec = decoderSpec(checkpoint.config, (name) => randomWeights === true || checkpoint.tensors.has(name))
     const [tokenizer, defaults] = await Promise.all([
       Tokenizer.load(directory),
       readGenerationDefaults(directory, checkpoint.config),
@@ -73,13 +96,25 @@ export async function openModel(nameOrPath: string, options: LoadOptions = {}): 
   }
 }
 
-/** From a name to a running engine. */
+/** From a name to a running engine, in this thread or (`worker`) in one of its own. */
 export async function loadModel(nameOrPath: string, given: LoadOptions = {}): Promise<LoadedModel> {
   const options = checkLoadOptions(given)
-  const backend = await selectBackend(options.device ?? 'auto')
+  if (!options.worker) await selectBackend(options.device ?? 'auto')
   const opened = await openModel(nameOrPath, options)
+  if (!options.worker) {
+    const { facts, engine } = await startEngine(opened, options)
+    return { ...opened, ...facts, engine }
+  }
+  await opened.checkpoint.close()
+  const engine = await startWorkerEngine(opened.directory, options)
+  return { ...opened, ...engine.facts, engine }
+}
+
+/** Reads the weights, closes the checkpoint, and has an engine ready. */
+export async function startEngine(opened: OpenedWeights, options: LoadOptions) {
   const { checkpoint, spec } = opened
   try {
+    const backend = await selectBackend(options.device ?? 'auto')
     const { dtype, program } = planProgram(opened, backend, options)
     const { blockSize } = backend
     const contextLength = chooseContextLength(spec, options.contextLength)
@@ -103,7 +138,11 @@ export async function loadModel(nameOrPath: string, given: LoadOptions = {}): Pr
       embeddingWidth: spec.embedding.width,
       dynamicRotary: dynamicRotaryOf(program),
     })
-    return { ...opened, device: backend.name, dtype, program, executor, engine, contextLength, maxSequences }
+    const { memory } = executor
+    const facts: RunningFacts = {
+      ...{ device: backend.name, dtype, memory, contextLength, maxSequences, blocks, blockSize },
+    }
+    return { facts, engine }
   } catch (error) {
     if (!options.signal?.aborted || isWarplineError(error)) throw error
     throw new WarplineError('cancelled', 'the signal ended the loading', { cause: error })
@@ -113,7 +152,7 @@ export async function loadModel(nameOrPath: string, given: LoadOptions = {}): Pr
 }
 
 /** The program that a device runs for a model, and how it stores the weights. */
-export function planProgram({ checkpoint, spec }: OpenedModel, backend: Backend, options: LoadOptions) {
+export function planProgram({ checkpoint, spec }: OpenedWeights, backend: Backend, options: LoadOptions) {
   const { name, storage, blockSize } = backend
   const kept = checkpointType(checkpoint.tensors, checkpoint.config)
   const dtype = storageType('dtype', options.dtype, storage.weights, name, kept)

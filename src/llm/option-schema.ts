@@ -1,6 +1,13 @@
 import { z } from 'zod'
 import { nearestName, WarplineError } from '../errors.js'
-import type { ChatOptions, GenerateOptions, LoadOptions, ScoreOptions } from './options.js'
+import type {
+  ChatOptions,
+  ChatPromptOptions,
+  EmbedOptions,
+  GenerateOptions,
+  LoadOptions,
+  ScoreOptions,
+} from './options.js'
 
 /** Kinds of values only: ranges belong to the engine, which checks them with the vocabulary and context in hand. */
 const number = z.number()
@@ -10,7 +17,7 @@ const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'e
 const callback = z.custom<never>((value) => typeof value === 'function', 'expected a function')
 
 const generateShape = {
-  maxTokens: number,
+  maxTokens: z.union([number, z.literal('context')]),
   minTokens: number,
   ignoreEos: z.boolean(),
   temperature: number,
@@ -26,6 +33,7 @@ const generateShape = {
   noRepeatNgramSize: number,
   logitBias: z.record(z.string(), number),
   stop: z.union([z.string(), texts]),
+  includeStop: z.boolean(),
   stopTokenIds: ids,
   badWords: texts,
   badWordsIds: z.array(ids),
@@ -47,11 +55,19 @@ const generateShape = {
   signal,
 } satisfies Record<keyof GenerateOptions, z.ZodType>
 
+const objects = z.array(z.record(z.string(), z.unknown()))
+
+const chatPromptShape = {
+  tools: objects,
+  documents: objects,
+  addGenerationPrompt: z.boolean(),
+  templateVariables: z.record(z.string(), z.unknown()),
+} satisfies Record<keyof ChatPromptOptions, z.ZodType>
+
 const chatShape = {
   ...generateShape,
-  tools: z.array(z.record(z.string(), z.unknown())),
+  ...chatPromptShape,
   responseFormat: z.object({ type: z.string() }),
-  templateVariables: z.record(z.string(), z.unknown()),
 } satisfies Record<keyof ChatOptions, z.ZodType>
 
 const loadShape = {
@@ -68,11 +84,26 @@ const loadShape = {
   threads: z.int().min(1),
   revision: z.string(),
   offline: z.boolean(),
+  worker: z.boolean(),
+  onEngineCrash: callback,
   onProgress: callback,
   signal,
 } satisfies Record<keyof LoadOptions, z.ZodType>
 
-const scoreShape = { truncate: z.literal('right'), signal } satisfies Record<keyof ScoreOptions, z.ZodType>
+const scoreShape = {
+  truncate: z.literal('right'),
+  top: number,
+  addSpecialTokens: z.boolean(),
+  signal,
+} satisfies Record<keyof ScoreOptions, z.ZodType>
+
+const embedShape = {
+  pooling: z.enum(['mean', 'last']),
+  normalize: z.boolean(),
+  truncate: z.literal('right'),
+  addSpecialTokens: z.boolean(),
+  signal,
+} satisfies Record<keyof EmbedOptions, z.ZodType>
 
 /**
  * Each returns a copy with every option read once, so that what was checked is what is used. Throws `option-unknown` (with
@@ -82,6 +113,8 @@ export const checkGenerateOptions = (options: unknown) => check<GenerateOptions>
 export const checkChatOptions = (options: unknown) => check<ChatOptions>(chatShape, options)
 export const checkLoadOptions = (options: unknown) => check<LoadOptions>(loadShape, options)
 export const checkScoreOptions = (options: unknown) => check<ScoreOptions>(scoreShape, options)
+export const checkEmbedOptions = (options: unknown) => check<EmbedOptions>(embedShape, options)
+export const checkChatPromptOptions = (options: unknown) => check<ChatPromptOptions>(chatPromptShape, options)
 
 function check<T>(shape: Record<string, z.ZodType>, options: unknown): T {
   if (options === undefined) return {} as T

@@ -35,10 +35,23 @@ export interface LoadOptions {
   revision?: string
   /** Never use the network: local folders and the hub's cache only. */
   offline?: boolean
+  /**
+   * Run the engine in a thread of its own, so that the caller's work (texts, HTTP) takes none of its time and a failure of it
+   * ends requests, not the program: it is started again. Default false.
+   */
+  worker?: boolean
+  /** With `worker`: told when the engine's thread has failed. */
+  onEngineCrash?: (crash: EngineCrash) => void
   /** Called while a model is downloaded (`pull`) and read (`load`). */
   onProgress?: (progress: LoadProgress) => void
   /** Aborts loading. */
   signal?: AbortSignal
+}
+
+export interface EngineCrash {
+  readonly message: string
+  /** Milliseconds until it is started again. */
+  readonly restartMs: number
 }
 
 export interface LoadProgress {
@@ -52,8 +65,8 @@ export interface LoadProgress {
  * checkpoint's `generation_config.json`, then from the defaults named here.
  */
 export interface GenerateOptions {
-  /** New tokens at most, at least 1. Default 256; always within the context. */
-  maxTokens?: number
+  /** New tokens at most, at least 1; 'context' is all that the context and the cache leave. Default 256; always within the context. */
+  maxTokens?: number | 'context'
   /** End tokens are impossible before this many new tokens. Default 0. */
   minTokens?: number
   /** Do not stop at end tokens. Default false. */
@@ -84,6 +97,8 @@ export interface GenerateOptions {
   logitBias?: Readonly<Record<number, number>>
   /** Texts that end the output; they are not part of it. */
   stop?: string | readonly string[]
+  /** Keep the stop text that ended the output as its end. Default false. */
+  includeStop?: boolean
   /** Tokens that end the output, besides the model's own. */
   stopTokenIds?: readonly number[]
   /** Texts that must not appear, as the tokenizer spells them, with and without a space before. */
@@ -129,14 +144,38 @@ export interface ChatOptions extends GenerateOptions {
   tools?: readonly object[]
   /** Only `{ type: 'text' }` is offered. */
   responseFormat?: ResponseFormat
+  /** Texts to answer from, for chat templates that take them. */
+  documents?: readonly object[]
+  /** End the prompt with the header of the assistant's answer. Default true. */
+  addGenerationPrompt?: boolean
   /** Further variables of the chat template, `enable_thinking` for example. */
   templateVariables?: Readonly<Record<string, unknown>>
 }
 
+/** What decides a conversation's token ids. */
+export type ChatPromptOptions = Pick<ChatOptions, 'tools' | 'documents' | 'addGenerationPrompt' | 'templateVariables'>
+
 export interface ScoreOptions {
   /** What to do with a text that is too long; by default an error. 'right' drops its end. */
   truncate?: 'right'
+  /** Report this many of the likeliest tokens at each place. Default 0. */
+  top?: number
+  /** Add the tokenizer's own special tokens (BOS, say) to a text. Default true. */
+  addSpecialTokens?: boolean
   /** Ends the scoring with the error `cancelled`. */
+  signal?: AbortSignal
+}
+
+export interface EmbedOptions {
+  /** One vector of the final hidden states of a text's tokens: their mean (the default), or the last token's. */
+  pooling?: 'mean' | 'last'
+  /** Scale each vector to length 1. Default true. */
+  normalize?: boolean
+  /** What to do with a text that is too long; by default an error. 'right' drops its end. */
+  truncate?: 'right'
+  /** Add the tokenizer's own special tokens (BOS, say) to a text. Default true. */
+  addSpecialTokens?: boolean
+  /** Ends the work with the error `cancelled`. */
   signal?: AbortSignal
 }
 

@@ -49,7 +49,8 @@ export function fitPrompt(
 ): number[] {
   const room = contextLength - softRows
   if (options.truncate === 'left') {
-    const answer = Math.min(options.maxTokens ?? 1, Math.floor(room / 2))
+    const wanted = options.maxTokens === 'context' ? room : (options.maxTokens ?? 1)
+    const answer = Math.min(wanted, Math.floor(room / 2))
     return ids.slice(-Math.max(1, room - Math.max(1, answer)))
   }
   if (ids.length >= room) {

@@ -16,6 +16,9 @@ export interface OptionContext {
   readonly vocabulary: number
   readonly promptLength: number
   readonly contextLength: number
+  /** The K/V cache: its blocks, and the tokens of one. */
+  readonly blocks: number
+  readonly blockSize: number
 }
 
 export interface ResolvedOptions {
@@ -39,7 +42,7 @@ export function resolveOptions(options: GenerateOptions, context: OptionContext)
   const sampling = samplingOptions(options, defaults, beams, n)
   const parameters = withoutUndefined<Partial<SamplingParameters>>({
     ...sampling,
-    ...lengths(options, context),
+    ...lengths(options, context, beams ? numBeams! : n),
     topPDecay: options.topPDecay,
     topPMin: options.topPMin,
     topPResetIds: options.topPResetIds,
@@ -82,15 +85,24 @@ function samplingOptions(options: GenerateOptions, defaults: GenerationDefaults,
 }
 
 /** `max_length` counts the prompt too, as transformers does. */
-function lengths(options: GenerateOptions, { defaults, promptLength, contextLength }: OptionContext) {
+function lengths(options: GenerateOptions, context: OptionContext, width: number) {
+  const { defaults, promptLength, contextLength } = context
   const fromTotal = (total: number | undefined) => (total === undefined ? undefined : total - promptLength)
   const fallback = defaults.maxTokens ?? fromTotal(defaults.maxLength) ?? DEFAULT_MAX_TOKENS
   const room = Math.max(1, contextLength - promptLength)
-  const maxTokens = options.maxTokens ?? Math.min(Math.max(1, fallback), room)
+  const asked = options.maxTokens === 'context' ? Math.min(room, cacheRoom(context, width)) : options.maxTokens
+  const maxTokens = asked ?? Math.min(Math.max(1, fallback), room)
   if (maxTokens === 0) throw new WarplineError('parameter-invalid', 'maxTokens is 0; ask for at least 1 token')
   const atLeast = defaults.minTokens ?? fromTotal(defaults.minLength) ?? 0
   const minTokens = options.minTokens ?? Math.min(Math.max(0, atLeast), maxTokens)
   return { maxTokens, minTokens }
+}
+
+/** Output tokens that the cache can hold for each of so many sequences, which share the prompt's full blocks. */
+function cacheRoom({ promptLength, blocks, blockSize }: OptionContext, width: number): number {
+  const shared = Math.floor(promptLength / blockSize)
+  const own = Math.floor((blocks - shared) / width)
+  return Math.max(1, (shared + own) * blockSize - promptLength + 1)
 }
 
 /** End tokens of a checkpoint that its vocabulary lacks can never come; a request that names one is mistaken. */

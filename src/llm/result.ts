@@ -81,3 +81,11 @@ export interface Score {
   readonly perplexity: number
   readonly logprobs: readonly TokenLogprob[]
 }
+
+/** A text's vector. */
+export interface Embedding {
+  /** [hidden] */
+  readonly vector: Float32Array
+  /** Of the text. */
+  readonly tokens: number
+}

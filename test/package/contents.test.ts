@@ -26,6 +26,10 @@ test('the published package holds what a user needs, and nothing else', () => {
     'dist/index.js',
     'dist/index.d.ts',
     'dist/cli/main.js',
+    'dist/llm/engine-worker.js',
+    'dist/server/index.js',
+    'dist/ai-sdk/index.js',
+    'playground/index.html',
   ]
   const model = [
     'config.json',
@@ -37,7 +41,7 @@ test('the published package holds what a user needs, and nothing else', () => {
   for (const path of [...needed, ...model.map((file) => `models/warpline-stories/${file}`)]) {
     assert.ok(paths.includes(path), `${path} is not published`)
   }
-  const folders = /^(dist|models|examples|docs)\/|^native\/cpu\/(core|kernels|simd)\/.*\.(cc|h)$/
+  const folders = /^(dist|models|playground|deploy|examples|docs)\/|^native\/cpu\/(core|kernels|simd)\/.*\.(cc|h)$/
   const files = /^((package\.json|README\.md|LICENSE|CHANGELOG\.md)|native\/cpu\/[\w.]+|tools\/build-cpu\.mjs)$/
   assert.deepEqual(
     paths.filter((path) => !folders.test(path) && !files.test(path)),
