@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { DeviceLimits } from './backend/executor.js'
 export type { EngineStats } from './engine/engine.js'
 export { ERROR_CODES, type ErrorCode } from './error-codes.js'
 export { isWarplineError, WarplineError } from './errors.js'
@@ -12,7 +13,7 @@ export { BUNDLED_MODEL } from './llm/bundled.js'
 export type { ChatMessage, ResponseFormat } from './llm/chat-types.js'
 export { type Diagnosis, diagnose } from './llm/diagnose.js'
 export { Generation } from './llm/generation.js'
-export { type InspectedShape, inspectModel, type ModelReport } from './llm/inspect.js'
+export { inspectModel, type ModelReport } from './llm/inspect.js'
 export { LLM, type ModelInfo } from './llm/llm.js'
 export type {
   ChatOptions,
@@ -23,7 +24,19 @@ export type {
   ScoreOptions,
   WeightType,
 } from './llm/options.js'
+export { type ChromeTrace, chromeTrace, type TraceEvent } from './llm/profile/chrome-trace.js'
+export { profileModel } from './llm/profile/profile-model.js'
+export type {
+  ProfiledGroup,
+  ProfiledOperation,
+  ProfiledPhase,
+  ProfiledStep,
+  ProfiledWork,
+  ProfileOptions,
+  ProfileReport,
+} from './llm/profile/report.js'
 export type { Choice, FinishReason, Part, Result, Score, Timing, TokenLogprob, Usage } from './llm/result.js'
+export type { InspectedShape } from './llm/shape.js'
 export type { BufferKind, DataType, Dimension, SymbolicSize } from './program/buffer.js'
 export type { Cost } from './program/cost.js'
 export type { BufferReport, OperationReport } from './program/describe.js'

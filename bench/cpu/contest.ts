@@ -3,7 +3,7 @@ import { type Agreement, agreement, type Truth } from './agreement.js'
 import { type ColdStart, coldStarts } from './cold-start.js'
 import type { EngineProcess } from './engine-process.js'
 import type { Entrant, EntrantName } from './entrants.js'
-import { between, type Limits, type LimitsProcess } from './limits.js'
+import { between, type Limits, type LimitsMeter } from './limits.js'
 import type { Shape } from './shapes.js'
 import { type Sample, sample } from './statistics.js'
 import { CONTESTS, type Storage } from './targets.js'
@@ -34,7 +34,7 @@ export interface ContestResult {
 export interface Arena {
   readonly shape: Shape
   readonly plan: Plan
-  readonly limits: LimitsProcess | undefined
+  readonly limits: LimitsMeter | undefined
   readonly truth: Truth
   readonly say: (line: string) => void
 }

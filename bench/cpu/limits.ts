@@ -1,10 +1,5 @@
-import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
-import { CACHE, KERNELS, LIMITS, NATIVE } from './paths.js'
+import { loadLibrary } from '../../src/backend/cpu/library.js'
+import { enterPool, leavePool, type ThreadPool } from '../../src/backend/cpu/thread-pools.js'
 
 /** What all threads together can do: bytes read a second, and operations a second by instruction; 0 is unknown. */
 export interface Limits {
@@ -14,53 +9,29 @@ export interface Limits {
   readonly int8: number
 }
 
-const SOURCES = [
-  join(LIMITS, 'main.cc'),
-  join(KERNELS, 'limits.cc'),
-  ...['thread-pool', 'affinity', 'arena', 'barrier', 'cpu-features'].map((name) => join(NATIVE, 'core', `${name}.cc`)),
-]
+/** Measures the machine's limits whenever asked, with a pool of threads that sleeps in between. */
+export class LimitsMeter {
+  private constructor(private readonly pool: ThreadPool) {}
 
-/** A program that measures the machine's limits whenever asked; undefined (and said why) where it cannot be compiled. */
-export class LimitsProcess {
-  private readonly child: ChildProcessByStdio<Writable, Readable, null>
-  private readonly lines: AsyncIterator<string>
-
-  private constructor(program: string, threads: number) {
-    this.child = spawn(program, [String(threads)], { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
-  }
-
-  static start(threads: number, say: (line: string) => void): LimitsProcess | undefined {
+  /** Undefined (and said why) where there is no native library. */
+  static async start(threads: number, say: (line: string) => void): Promise<LimitsMeter | undefined> {
     try {
-      return new LimitsProcess(compile(), threads)
+      return new LimitsMeter(enterPool(await loadLibrary(), threads))
     } catch (error) {
-      say(`limits are not measured: ${(error as Error).message.split('\n')[0]}`)
+      say(`limits are not measured: ${(error as Error).message}`)
       return undefined
     }
   }
 
   async measure(): Promise<Limits> {
-    this.child.stdin.write('\n')
-    const { value, done } = await this.lines.next()
-    if (done) throw new Error('the program that measures limits ended')
-    return JSON.parse(value)
+    const { readBytes, operations } = await this.pool.measureLimits()
+    const { f32 = 0, bf16 = 0, int8 = 0 } = operations
+    return { read: readBytes, f32, bf16, int8 }
   }
 
   close(): void {
-    this.child.stdin.end()
+    leavePool(this.pool)
   }
-}
-
-function compile(): string {
-  const digest = createHash('sha256')
-  for (const source of SOURCES) digest.update(readFileSync(source))
-  const folder = join(CACHE, 'programs')
-  const program = join(folder, `limits-${digest.digest('hex').slice(0, 16)}`)
-  if (existsSync(program)) return program
-  mkdirSync(folder, { recursive: true })
-  const flags = ['-std=c++17', '-O3', '-pthread', '-I', NATIVE, '-I', KERNELS]
-  execFileSync(process.env.CXX ?? 'c++', [...flags, ...SOURCES, '-o', program], { stdio: ['ignore', 'pipe', 'pipe'] })
-  return program
 }
 
 /** The geometric mean of what was measured before and after a run. */

@@ -5,7 +5,7 @@ import { buildContenders } from './build-contenders.js'
 import { type Arena, type ContestResult, contest } from './contest.js'
 import { type Entrant, type Field, rival, WARPLINE, warpline } from './entrants.js'
 import { installRivals } from './install-rivals.js'
-import { LimitsProcess } from './limits.js'
+import { LimitsMeter } from './limits.js'
 import { type Options, parseOptions, USAGE } from './options.js'
 import { asJson, describe } from './report.js'
 import { FULL, TINY } from './shapes.js'
@@ -30,7 +30,7 @@ async function main(): Promise<number> {
     return 0
   }
   const rivals = installRivals(say)
-  const limits = LimitsProcess.start(options.threads, say)
+  const limits = await LimitsMeter.start(options.threads, say)
   const load = loadavg()[0]!
   if (load > 0.5) say(`the machine is busy (load ${load.toFixed(1)}): expect wide spreads`)
   const results: ContestResult[] = []

@@ -8,6 +8,3 @@ export const RIVALS = join(here, 'rivals')
 export const CONTENDERS = join(here, 'contenders')
 /** Models and programs that the benchmark makes once; ignored by git and free to delete. */
 export const CACHE = join(ROOT, '.cache', 'bench')
-export const KERNELS = join(here, 'kernels')
-export const LIMITS = join(here, 'limits')
-export const NATIVE = join(ROOT, 'native', 'cpu')

@@ -19,7 +19,7 @@
 #endif
 
 // Raised whenever a struct, an enum or a function changes its meaning.
-#define WL_ABI_VERSION 1
+#define WL_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -149,6 +149,18 @@ struct wl_command; // commands.h
 // it is no command's fault). `nanoseconds`, if not null, receives the time of each command. Commands are not written.
 WL_API int32_t wl_run(wl_pool* pool, const struct wl_command* commands, int32_t count, const wl_step* step,
                       uint64_t* nanoseconds, int32_t* failed);
+
+// ---- Limits ---------------------------------------------------------------------------------------------------------
+
+// What a step's times are compared with. Each call is one measurement of a millisecond or so, and a disturbed one is too
+// low: take the median of some. 0 where nothing can be measured.
+//
+// Operations a second, two a multiply-add, of all threads with the instruction that products of this storage use at the
+// level in use.
+WL_API double wl_measure_peak(wl_pool* pool, int32_t storage);
+// Bytes a second of all threads reading `memory` once from start to end, each a part of its own. Of the machine's memory
+// where that is far more than the caches hold and has been written to.
+WL_API double wl_measure_read(wl_pool* pool, const void* memory, size_t bytes);
 
 #ifdef __cplusplus
 }

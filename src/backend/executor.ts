@@ -37,12 +37,22 @@ export interface ProfiledStep {
   readonly nanoseconds: Float64Array
 }
 
+/** What a device can do at most: with a program's costs, the least time that a step can take. */
+export interface DeviceLimits {
+  /** Bytes a second read from its memory. */
+  readonly readBytes: number
+  /** Arithmetic operations a second, by what weights are stored as; what is not known is missing. */
+  readonly operations: Partial<Readonly<Record<DataType, number>>>
+}
+
 /** Runs one program, a step at a time. Steps never overlap; a step either completes or rejects. */
 export interface Executor {
   readonly memory: MemoryUse
   step(inputs: StepInputs): Promise<StepOutputs>
   /** A step with a clock beside it; absent where a backend cannot tell operations apart. */
   profile?(inputs: StepInputs): Promise<ProfiledStep>
+  /** Measured anew by each call, between steps; absent where nothing is known of the device. */
+  measureLimits?(): Promise<DeviceLimits>
   /** Frees everything; called once, after the last step. */
   close(): Promise<void>
 }

@@ -7,6 +7,7 @@ import { doctorCommand } from './commands/doctor.js'
 import { generateCommand } from './commands/generate.js'
 import { helpCommand } from './commands/help.js'
 import { inspectCommand } from './commands/inspect.js'
+import { profileCommand } from './commands/profile.js'
 import { pullCommand } from './commands/pull.js'
 import { scoreCommand } from './commands/score.js'
 import { Exit, exitCodeOf, WRONG_USAGE } from './exit.js'
@@ -26,6 +27,7 @@ export function program(): Command {
     scoreCommand(),
     inspectCommand(),
     benchCommand(),
+    profileCommand(),
     pullCommand(),
     doctorCommand(),
     helpCommand(root),

@@ -49,7 +49,7 @@ async function load(name: string, values: Record<string, unknown>): Promise<LLM>
 }
 
 /** Nobody who did not ask for it should take the reference backend's speed for this machine's. */
-function tellOfFallback(device: string, { device: asked = 'auto' }: Record<string, unknown>): void {
+export function tellOfFallback(device: string, { device: asked = 'auto' }: Record<string, unknown>): void {
   if (device !== 'reference' || asked !== 'auto') return
   say('no native library: plain TypeScript runs, many times slower; warpline doctor says what to do')
 }

@@ -1,5 +1,4 @@
 import { selectBackend } from '../backend/registry.js'
-import { WarplineError } from '../errors.js'
 import type { DecoderSpec } from '../model/spec.js'
 import type { DataType } from '../program/buffer.js'
 import { type Cost, cacheBytesPerToken, decodeShape, promptShape, totalCost, weightBytes } from '../program/cost.js'
@@ -8,16 +7,7 @@ import type { Program } from '../program/program.js'
 import { openModel, planProgram } from './load-model.js'
 import { checkLoadOptions } from './option-schema.js'
 import type { LoadOptions } from './options.js'
-
-/** The steps whose cost is asked for. */
-export interface InspectedShape {
-  /** Prompt length, within the context; 128 or the whole context unless given. */
-  tokens?: number
-  /** Sequences of a decode step, at most 65536; 1 unless given. */
-  batch?: number
-  /** Their context length, within the model's; the prompt's unless given. */
-  context?: number
-}
+import { type InspectedShape, inspectedShape } from './shape.js'
 
 export interface ModelReport {
   readonly name: string
@@ -50,8 +40,6 @@ export interface ModelReport {
   readonly program: { readonly prompt: readonly OperationReport[]; readonly decode: readonly OperationReport[] }
 }
 
-const MOST_SEQUENCES = 65536
-
 /**
  * Describes a model from its configuration and weight headers; its weights are not read. Throws what loading it throws,
  * and `parameter-invalid` for a shape that it cannot run.
@@ -67,11 +55,7 @@ export async function inspectModel(
   const { directory, spec, tokenizer, defaults, checkpoint } = opened
   await checkpoint.close()
   const { dtype, program } = planProgram(opened, backend, options)
-  const { tokens = Math.min(128, spec.contextLength), batch = 1 } = shape
-  const { context = tokens } = shape
-  checkSize('tokens', tokens, spec.contextLength)
-  checkSize('batch', batch, MOST_SEQUENCES)
-  checkSize('context', context, spec.contextLength)
+  const { tokens, batch, context } = inspectedShape(shape, spec.contextLength)
   const steps = { prompt: promptShape(tokens), decode: decodeShape(batch, context) }
   const { ignored, ...generation } = defaults
   return {
@@ -114,9 +98,4 @@ function storedParts(program: Program) {
 /** Elements read from the checkpoint; what is computed from the configuration is not a parameter. */
 function parameterCount(program: Program): number {
   return storedParts(program).reduce((sum, part) => sum + part.shape.reduce((product, size) => product * size, 1), 0)
-}
-
-function checkSize(name: string, value: number, most: number): void {
-  if (Number.isSafeInteger(value) && value >= 1 && value <= most) return
-  throw new WarplineError('parameter-invalid', `${name} is ${value}; it must be a whole number from 1 to ${most}`)
 }

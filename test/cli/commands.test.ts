@@ -340,7 +340,7 @@ test('--version and --help succeed', async () => {
   assert.equal((await warpline(['--version'])).stdout, `${version}\n`)
   const { status, stdout } = await warpline(['--help'])
   assert.equal(status, 0)
-  for (const command of ['generate', 'chat', 'score', 'inspect', 'bench', 'pull', 'doctor'])
+  for (const command of ['generate', 'chat', 'score', 'inspect', 'bench', 'profile', 'pull', 'doctor'])
     assert.ok(stdout.includes(command))
   assert.equal((await warpline(['help', 'bench'])).stdout, (await warpline(['bench', '--help'])).stdout)
   assert.match((await warpline(['bench', '--help'])).stdout, /default: the bundled story writer.*default: 32,128/s)

@@ -7,11 +7,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
 #include "abi.h"
 #include "commands.h"
-#include "limits.h"
+#include "core/limits.h"
 
 namespace warpline::bench {
 namespace {
@@ -32,10 +33,15 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// The instruction that bounds a storage's products at the level in use.
-Instruction instruction_of(int32_t storage) {
-  if (storage >= WL_INT8) return kDotBytes;
-  return storage == WL_BF16 && wl_level() == WL_AVX512BF16 ? kDotBrain : kFmaFloat;
+bool own_time = false;
+
+// Seconds. With one thread, of its own work: other processes then hardly disturb it.
+double now() {
+#if defined(CLOCK_THREAD_CPUTIME_ID)
+  timespec time;
+  if (own_time && clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0) return time.tv_sec + 1e-9 * time.tv_nsec;
+#endif
+  return wall_clock();
 }
 
 class Product {
@@ -124,11 +130,11 @@ void measure(ThreadPool& pool, int32_t storage, Shape shape, int32_t rows) {
   std::vector<double> times, arithmetic, bandwidth;
   double best_peak = 0, best_read = 0;
   for (int round = 0; round < kRounds; round++) {
-    const double peak_before = peak(pool, instruction_of(storage));
-    const double read_before = read_bandwidth(pool, product.memory(), product.total());
+    const double peak_before = peak(pool, storage, now);
+    const double read_before = read_bandwidth(pool, product.memory(), product.total(), now);
     const double seconds = product.time(handle);
-    const double read_after = read_bandwidth(pool, product.memory(), product.total());
-    const double peak_after = peak(pool, instruction_of(storage));
+    const double read_after = read_bandwidth(pool, product.memory(), product.total(), now);
+    const double peak_after = peak(pool, storage, now);
     const double operations = 2.0 * rows * shape.outputs * shape.inputs;
     times.push_back(seconds);
     best_peak = std::max({best_peak, peak_before, peak_after});
@@ -163,12 +169,12 @@ double meeting(wl_pool* pool) {
 int main(int count, char** arguments) {
   using namespace warpline;
   using namespace warpline::bench;
-  if (count > 1 && std::atoi(arguments[1]) == 1) count_own_time();
+  if (count > 1 && std::atoi(arguments[1]) == 1) own_time = true;
   const auto pool = ThreadPool::create(count > 1 ? std::atoi(arguments[1]) : 0);
   const char* only = count > 2 ? arguments[2] : "";
   const int only_rows = count > 3 ? std::atoi(arguments[3]) : 0;
   std::printf("%s, %d threads; f32 %.0f, bf16 %.0f, int8 %.0f GFLOP/s\n", wl_level_name(wl_level()), pool->threads(),
-              peak(*pool, kFmaFloat) * 1e-9, peak(*pool, kDotBrain) * 1e-9, peak(*pool, kDotBytes) * 1e-9);
+              peak(*pool, WL_F32, now) * 1e-9, peak(*pool, WL_BF16, now) * 1e-9, peak(*pool, WL_INT8, now) * 1e-9);
   std::printf("a command without work: %.0f ns\n", meeting(reinterpret_cast<wl_pool*>(pool.get())) * 1e9);
   for (int32_t storage = 0; storage < WL_STORAGES; storage++) {
     if (*only && std::strcmp(only, kNames[storage]) != 0) continue;

@@ -12,6 +12,10 @@ struct Kernels {
   size_t (*packed_bytes)(const wl_matrix& matrix);
   int32_t (*pack)(const wl_matrix& matrix, int64_t first, int64_t count, const float* rows);
   int32_t (*unpack)(const wl_matrix& matrix, int64_t first, int64_t count, float* rows);
+  // Multiply-adds from registers as products of a wl_storage use them; returns how many operations they were.
+  double (*spin)(int32_t storage, int64_t turns);
+  // Reads all of it (but for an incomplete 256 bytes) and does nothing with it.
+  void (*read)(const void* memory, int64_t bytes);
 };
 
 // Of the level in use; null where WARPLINE_CPU names none that can run.

@@ -18,6 +18,8 @@ extern const Operation kSample;
 size_t packed_bytes(const wl_matrix& matrix);
 int32_t pack(const wl_matrix& matrix, int64_t first, int64_t count, const float* rows);
 int32_t unpack(const wl_matrix& matrix, int64_t first, int64_t count, float* rows);
+double spin(int32_t storage, int64_t turns);
+void read(const void* memory, int64_t bytes);
 
 namespace {
 
@@ -44,6 +46,8 @@ const Kernels kKernels = {
     packed_bytes,
     pack,
     unpack,
+    spin,
+    read,
 };
 
 }  // namespace warpline::WL_LEVEL

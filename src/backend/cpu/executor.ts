@@ -3,7 +3,7 @@ import { singleRank } from '../../parallel/communicator.js'
 import type { Ref } from '../../program/buffer.js'
 import { getBuffer, type Program } from '../../program/program.js'
 import type { StepInputs, StepOutputs } from '../../program/step.js'
-import type { Executor, ExecutorOptions, MemoryUse, ProfiledStep } from '../executor.js'
+import type { DeviceLimits, Executor, ExecutorOptions, MemoryUse, ProfiledStep } from '../executor.js'
 import { checkStep, type StepLimits } from '../reference/check-step.js'
 import { COMMAND_BYTES } from './abi.js'
 import { Activations } from './activations.js'
@@ -110,6 +110,10 @@ class CpuExecutor implements Executor {
       const outputs = await this.run(inputs, true, hostTimes)
       return { outputs, nanoseconds: this.timesByOperation(hostTimes) }
     })
+  }
+
+  measureLimits(): Promise<DeviceLimits> {
+    return this.pool.measureLimits()
   }
 
   async close(): Promise<void> {

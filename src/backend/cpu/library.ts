@@ -30,6 +30,10 @@ export interface CpuLibrary {
   packedBytes(matrix: Address): number
   pack(matrix: Address, first: number, count: number, rows: Address): Promise<void>
   unpack(matrix: Address, first: number, count: number, rows: Address): void
+  /** Operations a second with the instruction that products of this wl_storage use. */
+  measurePeak(pool: Address, storage: number): Promise<number>
+  /** Bytes a second of reading this memory once. */
+  measureRead(pool: Address, memory: Address, bytes: number): Promise<number>
   /** Returns the wl_error; `failed` receives the index of the command at fault. */
   run(run: Run): Promise<number>
 }
@@ -101,6 +105,8 @@ function bind(koffi: Koffi, library: Loaded, path: string): CpuLibrary {
   const packedBytes = call('wl_packed_bytes', 'size_t', pointer)
   const pack = call('wl_pack', 'int32_t', pointer, 'int64_t', 'int64_t', pointer)
   const unpack = call('wl_unpack', 'int32_t', pointer, 'int64_t', 'int64_t', pointer)
+  const measurePeak = call('wl_measure_peak', 'double', pointer, 'int32_t')
+  const measureRead = call('wl_measure_read', 'double', pointer, pointer, 'size_t')
   const run = call('wl_run', 'int32_t', pointer, pointer, 'int32_t', pointer, pointer, pointer)
 
   const failOn = (error: number, what: string) => {
@@ -153,6 +159,8 @@ function bind(koffi: Koffi, library: Loaded, path: string): CpuLibrary {
     pack: async (matrix, first, count, rows) =>
       failOn(await later(pack, matrix, first, count, rows), 'packing weights'),
     unpack: (matrix, first, count, rows) => failOn(unpack(matrix, first, count, rows), 'unpacking weights'),
+    measurePeak: (pool, storage) => later(measurePeak, pool, storage),
+    measureRead: (pool, memory, bytes) => later(measureRead, pool, memory, bytes),
     run: ({ pool, commands, count, step, nanoseconds, failed }) =>
       later(run, pool, commands, count, step, nanoseconds, failed),
   }

@@ -1,4 +1,6 @@
+import type { DeviceLimits } from '../executor.js'
 import type { Address, CpuLibrary, Run } from './library.js'
+import { measureLimits } from './limits.js'
 
 /**
  * A pool of native threads, shared by every model of the process that asked for as many: models that take turns never run
@@ -16,7 +18,16 @@ export class ThreadPool {
 
   /** Returns the wl_error. */
   run(run: Omit<Run, 'pool'>): Promise<number> {
-    const turn = this.last.then(() => this.library.run({ pool: this.address, ...run }))
+    return this.queue(() => this.library.run({ pool: this.address, ...run }))
+  }
+
+  /** What these threads can do at most. */
+  measureLimits(): Promise<DeviceLimits> {
+    return this.queue(() => measureLimits(this.library, this.address))
+  }
+
+  private queue<T>(use: () => Promise<T>): Promise<T> {
+    const turn = this.last.then(use)
     this.last = turn.catch(() => {})
     return turn
   }

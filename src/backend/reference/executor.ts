@@ -3,7 +3,7 @@ import { singleRank } from '../../parallel/communicator.js'
 import type { Dimension, Ref, SymbolicSize } from '../../program/buffer.js'
 import { getBuffer, type Program } from '../../program/program.js'
 import type { SampledRow, StepInputs, StepOutputs } from '../../program/step.js'
-import type { Executor, ExecutorOptions, MemoryUse } from '../executor.js'
+import type { Executor, ExecutorOptions, MemoryUse, ProfiledStep } from '../executor.js'
 import { checkStep, type StepLimits } from './check-step.js'
 import { type RunningStep, runOperation } from './dispatch.js'
 import { loadWeights } from './load-weights.js'
@@ -46,13 +46,22 @@ class ReferenceExecutor implements Executor {
     this.memory = storage.use
   }
 
-  async step(inputs: StepInputs): Promise<StepOutputs> {
+  step(inputs: StepInputs): Promise<StepOutputs> {
+    return this.guarded(inputs)
+  }
+
+  async profile(inputs: StepInputs): Promise<ProfiledStep> {
+    const nanoseconds = new Float64Array(this.program.operations.length)
+    return { outputs: await this.guarded(inputs, nanoseconds), nanoseconds }
+  }
+
+  private async guarded(inputs: StepInputs, nanoseconds?: Float64Array): Promise<StepOutputs> {
     if (!this.storage) throw new WarplineError('executor-closed', 'the executor was closed before this step')
     if (this.running) throw new WarplineError('step-invalid', 'the step before this one has not ended')
     checkStep(this.program, inputs, this.limits)
     this.running = true
     try {
-      return await this.run(inputs, this.storage)
+      return await this.run(inputs, this.storage, nanoseconds)
     } catch (error) {
       // Other ranks may be waiting for what this one will not bring any more.
       for (const group of Object.values(this.groups)) if (group.size > 1) group.close()
@@ -66,12 +75,14 @@ class ReferenceExecutor implements Executor {
     this.storage = undefined
   }
 
-  private async run(inputs: StepInputs, storage: Memory): Promise<StepOutputs> {
+  private async run(inputs: StepInputs, storage: Memory, nanoseconds?: Float64Array): Promise<StepOutputs> {
     if (this.poison) storage.poison()
     const step = this.prepare(inputs, storage)
-    for (const op of this.program.operations) {
+    for (const [i, op] of this.program.operations.entries()) {
+      const started = nanoseconds && performance.now()
       const waiting = runOperation(op, step)
       if (waiting) await waiting
+      if (nanoseconds) nanoseconds[i] = (performance.now() - started!) * 1e6
     }
     const { hidden, logits } = this.program
     return {
