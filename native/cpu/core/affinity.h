@@ -26,6 +26,10 @@ class Binding {
   unsigned long before_[16];  // a mask of 1024 processors
 };
 
+// Lets threads that wake up run before the calling one, for good: what fails is ignored. The main thread of a process is
+// left as it is.
+void yield_to_wakers();
+
 // Binds the calling thread for good; what fails is ignored, since binding only saves time.
 void bind_thread(int processor);
 

@@ -52,6 +52,7 @@ int ThreadPool::processor_of(int thread) const {
 
 void ThreadPool::work(int thread) {
   if (processor_of(thread) >= 0) bind_thread(processor_of(thread));
+  yield_to_wakers();
   for (uint32_t seen = 0;; seen++) {
     tasks_.wait_beyond(seen);
     if (stopping_) return;
@@ -64,6 +65,7 @@ int32_t ThreadPool::run(Prepare prepare, Task task, void* argument) {
   std::lock_guard<std::mutex> lock(running_);
   if (const int32_t error = prepare(argument)) return error;
   const Binding binding(processor_of(0));
+  yield_to_wakers();
   task_ = task;
   argument_ = argument;
   tasks_.advance();
