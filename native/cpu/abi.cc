@@ -3,6 +3,7 @@
 
 #include "core/affinity.h"
 #include "core/kernels.h"
+#include "core/pack.h"
 #include "core/thread-pool.h"
 
 using namespace warpline;
@@ -17,7 +18,7 @@ const char* const kErrors[] = {
     "the system refused to start a thread",
     "WARPLINE_CPU is not the name of a dispatch level",
     "this machine or build cannot run the dispatch level asked for",
-    "a weight matrix has an impossible shape, storage or range of rows",
+    "a weight matrix has an impossible shape, storage, range or type of rows",
 };
 
 ThreadPool* of(const wl_pool* pool) { return reinterpret_cast<ThreadPool*>(const_cast<wl_pool*>(pool)); }
@@ -51,9 +52,11 @@ size_t wl_packed_bytes(const wl_matrix* matrix) {
   return table ? table->packed_bytes(*matrix) : 0;
 }
 
-int32_t wl_pack(const wl_matrix* matrix, int64_t first, int64_t count, const float* rows) {
+int32_t wl_pack(wl_pool* pool, const wl_matrix* matrix, int64_t first, int64_t count, const wl_rows* rows) {
   if (wl_packed_bytes(matrix) == 0 || !covers(matrix, first, count)) return WL_BAD_MATRIX;
-  return kernels()->pack(*matrix, first, count, rows);
+  if (rows->type < 0 || rows->type >= WL_ROWS_TYPES) return WL_BAD_MATRIX;
+  pack(of(pool), *matrix, first, count, *rows);
+  return WL_OK;
 }
 
 int32_t wl_unpack(const wl_matrix* matrix, int64_t first, int64_t count, float* rows) {

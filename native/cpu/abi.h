@@ -1,10 +1,10 @@
 // The C ABI of libwarpline-cpu: what TypeScript calls through koffi. Commands, the operations' parameters, are in
 // commands.h; every function here is plain C with fixed-size types.
 //
-// Life of a model: wl_level -> wl_packed_bytes, wl_allocate, wl_pack for each weight -> an array of wl_command written
-// once -> wl_pool_create -> for each step: fill a wl_step and the input buffers, wl_run -> wl_pool_destroy, wl_free.
+// Life of a model: wl_level -> wl_pool_create -> wl_packed_bytes, wl_allocate, wl_pack for each weight -> an array of
+// wl_command written once -> for each step: fill a wl_step and the input buffers, wl_run -> wl_pool_destroy, wl_free.
 //
-// Threads: wl_pack and wl_unpack may run at once on disjoint rows; wl_run on one pool is serialised by a lock inside,
+// Threads: wl_pack and wl_unpack may run at once on disjoint rows; what runs on one pool is serialised by a lock inside,
 // so that several models may share a pool. All else is safe from any thread. Nothing here throws or aborts.
 #ifndef WARPLINE_CPU_ABI_H
 #define WARPLINE_CPU_ABI_H
@@ -19,7 +19,7 @@
 #endif
 
 // Raised whenever a struct, an enum or a function changes its meaning.
-#define WL_ABI_VERSION 1
+#define WL_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,7 +34,7 @@ typedef enum wl_error {
   WL_NO_THREADS = 4,        // the system refused to start a thread
   WL_UNKNOWN_LEVEL = 5,     // not a level's name
   WL_UNSUPPORTED_LEVEL = 6, // a level that this machine, or this build, cannot run
-  WL_BAD_MATRIX = 7         // an impossible shape, storage or range of rows
+  WL_BAD_MATRIX = 7         // an impossible shape, storage, range or type of rows
 } wl_error;
 
 // A constant English phrase, for messages.
@@ -117,9 +117,22 @@ typedef struct wl_matrix {
 
 // Bytes of a packed matrix at the level in use (`data` is not looked at); 0 for an impossible shape.
 WL_API size_t wl_packed_bytes(const wl_matrix* matrix);
-// Packs rows first .. first + count of W, given row by row as f32, into matrix->data, which is written though const.
-// Any order of calls, also at once from several threads, as long as together they cover every row once.
-WL_API int32_t wl_pack(const wl_matrix* matrix, int64_t first, int64_t count, const float* rows);
+// Element types in which rows are given.
+typedef enum wl_rows_type { WL_ROWS_F32 = 0, WL_ROWS_BF16 = 1, WL_ROWS_F16 = 2, WL_ROWS_TYPES = 3 } wl_rows_type;
+
+// Rows as a checkpoint stores them: element (row, input) is number row * row_stride + input * input_stride of `data`.
+// Fastest where one of the strides is 1.
+typedef struct wl_rows {
+  const void* data;
+  int64_t row_stride;
+  int64_t input_stride;
+  int32_t type;  // wl_rows_type
+  int32_t reserved;
+} wl_rows;
+
+// Packs rows first .. first + count of W into matrix->data, which is written though const, on all threads of the pool
+// (null: on the caller's). Any order of calls, also at once, as long as together they cover every row once.
+WL_API int32_t wl_pack(wl_pool* pool, const wl_matrix* matrix, int64_t first, int64_t count, const wl_rows* rows);
 // The inverse: what the kernels compute with, as f32 [count, inputs].
 WL_API int32_t wl_unpack(const wl_matrix* matrix, int64_t first, int64_t count, float* rows);
 

@@ -55,7 +55,8 @@ class Product {
     for (size_t i = 0; i < weights.size(); i++) weights[i] = static_cast<float>(i % 89) / 400 - 0.1f;
     matrix.data = memory_;
     for (int32_t row = 0; row < shape.outputs; row += 64) {
-      wl_pack(&matrix, row, std::min(64, shape.outputs - row), weights.data());
+      const wl_rows rows{weights.data(), shape.inputs, 1, WL_ROWS_F32, 0};
+      wl_pack(nullptr, &matrix, row, std::min(64, shape.outputs - row), &rows);
     }
     for (int copy = 1; copy < copies_; copy++) std::memcpy(memory_ + copy * stride_, memory_, bytes_);
     for (int copy = 0; copy < copies_; copy++) commands_.push_back(command(matrix, copy));

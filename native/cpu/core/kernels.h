@@ -10,7 +10,7 @@ struct Kernels {
   // By wl_opcode; `run` is null where there is no such operation.
   Operation operations[WL_OPCODES];
   size_t (*packed_bytes)(const wl_matrix& matrix);
-  int32_t (*pack)(const wl_matrix& matrix, int64_t first, int64_t count, const float* rows);
+  int32_t (*pack)(const wl_matrix& matrix, int64_t first, int64_t count, const wl_rows& rows);
   int32_t (*unpack)(const wl_matrix& matrix, int64_t first, int64_t count, float* rows);
 };
 

@@ -16,7 +16,7 @@ extern const Operation kCopyBlocks;
 extern const Operation kSample;
 
 size_t packed_bytes(const wl_matrix& matrix);
-int32_t pack(const wl_matrix& matrix, int64_t first, int64_t count, const float* rows);
+int32_t pack(const wl_matrix& matrix, int64_t first, int64_t count, const wl_rows& rows);
 int32_t unpack(const wl_matrix& matrix, int64_t first, int64_t count, float* rows);
 
 namespace {

@@ -17,7 +17,7 @@ std::vector<float> arguments() {
 std::vector<float> apply(int32_t activation, const std::vector<float>& x) {
   Matrix one = make_matrix(WL_F32, 1, 1, false, 1);
   one.given[0] = 1;
-  wl_pack(&one.packed, 0, 1, one.given.data());
+  pack_floats(one.packed, 0, 1, one.given.data());
   std::vector<float> y(x.size());
   wl_command command = linear_command(one, x.data(), y.data(), 1);
   command.linear.activation = activation;

@@ -17,8 +17,8 @@ TEST("weights come back as they are stored, in any order of calls") {
         const Block memory(wl_packed_bytes(&whole.packed));
         wl_matrix pieces = whole.packed;
         pieces.data = memory.get();
-        std::thread upper([&] { wl_pack(&pieces, 37, 37, whole.given.data() + 37 * inputs); });
-        for (int32_t row = 36; row >= 0; row--) wl_pack(&pieces, row, 1, whole.given.data() + row * inputs);
+        std::thread upper([&] { pack_floats(pieces, 37, 37, whole.given.data() + 37 * inputs); });
+        for (int32_t row = 36; row >= 0; row--) pack_floats(pieces, row, 1, whole.given.data() + row * inputs);
         upper.join();
         std::vector<float> stored(whole.stored.size());
         wl_unpack(&pieces, 0, outputs, stored.data());
@@ -26,6 +26,75 @@ TEST("weights come back as they are stored, in any order of calls") {
         if (storage == WL_F32) CHECK(stored == whole.given, "f32 is exact");
       }
     }
+  });
+}
+
+float from_f16(uint16_t half) {
+  const int exponent = half >> 10 & 31;
+  const float fraction = static_cast<float>(half & 1023);
+  const float size = exponent ? std::ldexp(1024 + fraction, exponent - 25) : std::ldexp(fraction, -24);
+  return half & 0x8000 ? -size : size;
+}
+
+// Rows of finite 16-bit patterns or of floats, with strides in both directions.
+struct Stored {
+  wl_rows rows;
+  std::vector<uint16_t> halves;
+  std::vector<float> floats;
+
+  Stored(int32_t type, int64_t count, int64_t row_stride, int64_t inputs, int64_t input_stride, uint32_t seed) {
+    const size_t size = static_cast<size_t>(count * row_stride + inputs * input_stride);
+    floats = random_floats(size, seed, 0.1f);
+    for (float value : floats) {
+      uint32_t bits;
+      std::memcpy(&bits, &value, 4);
+      halves.push_back(type == WL_ROWS_BF16 ? bits >> 16 : bits % 0x7c00 | (bits >> 16 & 0x8000));
+    }
+    const void* data = type == WL_ROWS_F32 ? static_cast<const void*>(floats.data()) : halves.data();
+    rows = {data, row_stride, input_stride, type, 0};
+  }
+
+  float at(int64_t row, int64_t input) const {
+    const size_t i = static_cast<size_t>(row * rows.row_stride + input * rows.input_stride);
+    if (rows.type == WL_ROWS_F32) return floats[i];
+    if (rows.type == WL_ROWS_F16) return from_f16(halves[i]);
+    const uint32_t bits = uint32_t{halves[i]} << 16;
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+  }
+};
+
+TEST("weights of every type and orientation pack as the same weights in rows of f32 do, on any threads") {
+  at_each_level([](const char* level) {
+    wl_pool* pool = wl_pool_create(3);
+    for (int32_t storage = 0; storage < WL_STORAGES; storage++) {
+      for (int32_t type = 0; type < WL_ROWS_TYPES; type++) {
+        for (int orientation = 0; orientation < 3; orientation++) {
+          for (bool gated : {false, true}) {
+            const int64_t outputs = 202, inputs = 77;
+            const int64_t row_stride = orientation == 0 ? inputs + 3 : orientation == 1 ? 1 : 2;
+            const int64_t input_stride = orientation == 0 ? 1 : orientation == 1 ? outputs + 5 : 2 * outputs;
+            const Stored stored(type, outputs, row_stride, inputs, input_stride, 11);
+            std::vector<float> floats;
+            for (int64_t r = 0; r < outputs; r++) {
+              for (int64_t k = 0; k < inputs; k++) floats.push_back(stored.at(r, k));
+            }
+            wl_matrix expected{nullptr, static_cast<int32_t>(outputs), static_cast<int32_t>(inputs), storage, gated};
+            const size_t bytes = wl_packed_bytes(&expected);
+            const Block one(bytes), other(bytes);
+            expected.data = one.get();
+            wl_matrix found = expected;
+            found.data = other.get();
+            pack_floats(expected, 0, outputs, floats.data());
+            const int32_t error = wl_pack(pool, &found, 0, outputs, &stored.rows);
+            CHECK(error == WL_OK && std::memcmp(one.get(), other.get(), bytes) == 0, "%s %s from type %d, orientation %d",
+                  level, kStorageNames[storage], type, orientation);
+          }
+        }
+      }
+    }
+    wl_pool_destroy(pool);
   });
 }
 
@@ -89,7 +158,7 @@ TEST("a matrix of zeros packs to zeros, and huge or tiny weights keep their prec
       for (float size : {0.0f, 1e-30f, 1e30f}) {
         Matrix m = make_matrix(storage, 3, 128, false, 6);
         for (float& w : m.given) w *= size;
-        wl_pack(&m.packed, 0, 3, m.given.data());
+        pack_floats(m.packed, 0, 3, m.given.data());
         wl_unpack(&m.packed, 0, 3, m.stored.data());
         double error = 0, total = 0;
         for (size_t i = 0; i < m.given.size(); i++) {
@@ -107,7 +176,9 @@ TEST("impossible matrices are refused") {
       {nullptr, 0, 4, WL_F32, 0}, {nullptr, 4, -1, WL_F32, 0}, {nullptr, 4, 4, 99, 0}, {nullptr, 5, 4, WL_F32, 1}};
   for (const wl_matrix& m : bad) CHECK(wl_packed_bytes(&m) == 0, "%d x %d", m.outputs, m.inputs);
   const Matrix m = make_matrix(WL_F32, 4, 4, false, 7);
-  CHECK(wl_pack(&m.packed, 2, 3, m.given.data()) == WL_BAD_MATRIX, "rows past the end");
+  CHECK(pack_floats(m.packed, 2, 3, m.given.data()) == WL_BAD_MATRIX, "rows past the end");
+  const wl_rows odd{m.given.data(), 4, 1, WL_ROWS_TYPES, 0};
+  CHECK(wl_pack(nullptr, &m.packed, 0, 4, &odd) == WL_BAD_MATRIX, "an unknown type of rows");
 }
 
 }  // namespace

@@ -38,9 +38,14 @@ Matrix make_matrix(int32_t storage, int32_t outputs, int32_t inputs, bool gated,
   const size_t count = static_cast<size_t>(outputs) * inputs;
   m.given = random_floats(count, seed, 0.1f);
   m.stored.resize(count);
-  CHECK(wl_pack(&m.packed, 0, outputs, m.given.data()) == WL_OK, "packs %s", kStorageNames[storage]);
+  CHECK(pack_floats(m.packed, 0, outputs, m.given.data()) == WL_OK, "packs %s", kStorageNames[storage]);
   CHECK(wl_unpack(&m.packed, 0, outputs, m.stored.data()) == WL_OK, "unpacks %s", kStorageNames[storage]);
   return m;
+}
+
+int32_t pack_floats(const wl_matrix& matrix, int64_t first, int64_t count, const float* rows) {
+  const wl_rows given{rows, matrix.inputs, 1, WL_ROWS_F32, 0};
+  return wl_pack(nullptr, &matrix, first, count, &given);
 }
 
 std::vector<float> seen_by_kernel(const Matrix& matrix, const std::vector<float>& x, int64_t rows) {

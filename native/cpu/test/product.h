@@ -20,6 +20,9 @@ struct Matrix {
 
 Matrix make_matrix(int32_t storage, int32_t outputs, int32_t inputs, bool gated, uint32_t seed);
 
+// Packs rows that stand one behind the other, in f32, on this thread.
+int32_t pack_floats(const wl_matrix& matrix, int64_t first, int64_t count, const float* rows);
+
 // What the level in use multiplies instead of x [rows, inputs]: bf16 or codes times their scale, or x itself.
 std::vector<float> seen_by_kernel(const Matrix& matrix, const std::vector<float>& x, int64_t rows);
 

@@ -1,13 +1,17 @@
 import type { Activation, OperationKind } from '../../program/operation.js'
+import type { RawType } from '../../program/weight-source.js'
 import { type Fields, type Struct, struct } from '../structs.js'
 
 /** native/cpu/abi.h and commands.h in TypeScript; test/backend/cpu/abi.test.ts holds the two against each other. */
-export const ABI_VERSION = 1
+export const ABI_VERSION = 2
 export const COMMAND_BYTES = 256
 
 /** wl_storage */
 export const STORAGE = { f32: 0, bf16: 1, f16: 2, int8: 3, int8Group32: 4, int4Group32: 5, int4Group128: 6 } as const
 export type Storage = keyof typeof STORAGE
+
+/** wl_rows_type */
+export const ROWS_TYPE: Readonly<Record<RawType, number>> = { f32: 0, bf16: 1, f16: 2 }
 
 /** wl_cache_type, and bytes of an element. */
 export const CACHE = { f32: { type: 0, bytes: 4 }, bf16: { type: 1, bytes: 2 }, f16: { type: 2, bytes: 2 } } as const
@@ -41,6 +45,8 @@ export const SAMPLE_FAILURES = [undefined, 'logits-not-finite', 'nothing-allowed
 export const MOST_ADDS = 8
 
 export const MATRIX = struct({ data: 'pointer', outputs: 'i32', inputs: 'i32', storage: 'i32', gated: 'i32' })
+
+export const ROWS = struct({ data: 'pointer', row_stride: 'i64', input_stride: 'i64', type: 'i32', reserved: 'i32' })
 
 export const LINEAR = struct({
   weight: MATRIX,

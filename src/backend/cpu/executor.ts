@@ -63,7 +63,7 @@ async function prepare(
   const activations = new Activations(memory, program, options)
   const step = new StepMemory(memory, program, options)
   const sampling = new Sampling(memory, maxRows, getBuffer(program, program.logits).shape[1] as number)
-  const weights = await loadWeights(library, memory, program, pool.threads, options)
+  const weights = await loadWeights(library, memory, program, pool, options)
   const sources = { program, blockSize, maxTokens, weights, caches, activations, step, sampling }
   const commands = writeCommands(memory, sources)
   const times = memory.allocate(commands.operationOf.length * 8)

@@ -28,7 +28,8 @@ export interface CpuLibrary {
   poolThreads(pool: Address): number
   /** `matrix` is the address of a wl_matrix. */
   packedBytes(matrix: Address): number
-  pack(matrix: Address, first: number, count: number, rows: Address): Promise<void>
+  /** `rows` is the address of a wl_rows; on all threads of the pool, or on one where it is null. */
+  pack(pool: Address, matrix: Address, first: number, count: number, rows: Address): Promise<void>
   unpack(matrix: Address, first: number, count: number, rows: Address): void
   /** Returns the wl_error; `failed` receives the index of the command at fault. */
   run(run: Run): Promise<number>
@@ -99,7 +100,7 @@ function bind(koffi: Koffi, library: Loaded, path: string): CpuLibrary {
   const allocate = call('wl_allocate', pointer, 'size_t')
   const createPool = call('wl_pool_create', pointer, 'int32_t')
   const packedBytes = call('wl_packed_bytes', 'size_t', pointer)
-  const pack = call('wl_pack', 'int32_t', pointer, 'int64_t', 'int64_t', pointer)
+  const pack = call('wl_pack', 'int32_t', pointer, pointer, 'int64_t', 'int64_t', pointer)
   const unpack = call('wl_unpack', 'int32_t', pointer, 'int64_t', 'int64_t', pointer)
   const run = call('wl_run', 'int32_t', pointer, pointer, 'int32_t', pointer, pointer, pointer)
 
@@ -150,8 +151,8 @@ function bind(koffi: Koffi, library: Loaded, path: string): CpuLibrary {
     destroyPool: call('wl_pool_destroy', 'void', pointer),
     poolThreads: call('wl_pool_threads', 'int32_t', pointer),
     packedBytes: (matrix) => Number(packedBytes(matrix)),
-    pack: async (matrix, first, count, rows) =>
-      failOn(await later(pack, matrix, first, count, rows), 'packing weights'),
+    pack: async (pool, matrix, first, count, rows) =>
+      failOn(await later(pack, pool, matrix, first, count, rows), 'packing weights'),
     unpack: (matrix, first, count, rows) => failOn(unpack(matrix, first, count, rows), 'unpacking weights'),
     run: ({ pool, commands, count, step, nanoseconds, failed }) =>
       later(run, pool, commands, count, step, nanoseconds, failed),

@@ -2,7 +2,7 @@ import type { Address, CpuLibrary, Run } from './library.js'
 
 /**
  * A pool of native threads, shared by every model of the process that asked for as many: models that take turns never run
- * more threads than one does. Runs queue here, so that a waiting one occupies none of Node's worker threads.
+ * more threads than one does. What runs queues here, so that what waits occupies none of Node's worker threads.
  */
 export class ThreadPool {
   private users = 0
@@ -16,7 +16,16 @@ export class ThreadPool {
 
   /** Returns the wl_error. */
   run(run: Omit<Run, 'pool'>): Promise<number> {
-    const turn = this.last.then(() => this.library.run({ pool: this.address, ...run }))
+    return this.queue(() => this.library.run({ pool: this.address, ...run }))
+  }
+
+  /** `matrix` and `rows` are addresses of a wl_matrix and a wl_rows. */
+  pack(matrix: Address, first: number, count: number, rows: Address): Promise<void> {
+    return this.queue(() => this.library.pack(this.address, matrix, first, count, rows))
+  }
+
+  private queue<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.last.then(work)
     this.last = turn.catch(() => {})
     return turn
   }

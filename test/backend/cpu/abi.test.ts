@@ -43,6 +43,7 @@ function enumeration(name: string): Record<string, number> {
 describe('TypeScript lays structs out as the headers do', () => {
   const structs: Record<string, Struct<Fields>> = {
     wl_matrix: abi.MATRIX,
+    wl_rows: abi.ROWS,
     wl_linear: abi.LINEAR,
     wl_embed: abi.EMBED,
     wl_norm: abi.NORM_PARAMETERS,
@@ -104,6 +105,11 @@ describe('TypeScript names numbers as the headers do', () => {
     ['WL_INT8_G32', abi.STORAGE.int8Group32],
     ['WL_INT4_G32', abi.STORAGE.int4Group32],
     ['WL_INT4_G128', abi.STORAGE.int4Group128],
+  ])
+  same('wl_rows_type', [
+    ['WL_ROWS_F32', abi.ROWS_TYPE.f32],
+    ['WL_ROWS_BF16', abi.ROWS_TYPE.bf16],
+    ['WL_ROWS_F16', abi.ROWS_TYPE.f16],
   ])
   same('wl_norm_kind', [
     ['WL_NO_NORM', abi.NORM.none],

@@ -9,7 +9,7 @@ import type { DataType } from '../../../src/program/buffer.js'
 import { weightBytes } from '../../../src/program/cost.js'
 import { optimize } from '../../../src/program/passes/optimize.js'
 import type { StepInputs } from '../../../src/program/step.js'
-import type { WeightReader } from '../../../src/program/weight-source.js'
+import { type RawWeights, sourceShape, type WeightReader } from '../../../src/program/weight-source.js'
 import { errorOf } from '../../support/operation-cases.js'
 import { randomModel } from '../../support/random-model.js'
 import { startReference } from '../../support/run-reference.js'
@@ -142,7 +142,7 @@ describe('loading', { skip }, () => {
     assert.ok(seen.length > 5 && seen.every(([done], i) => i === 0 || done > seen[i - 1]![0]))
   })
 
-  test('reads pieces, of which two are open at most', async () => {
+  test('reads pieces, few of which are open at once', async () => {
     const width = 300
     const wide = randomModel({
       layers: 1,
@@ -157,20 +157,51 @@ describe('loading', { skip }, () => {
     let finished = 0
     let read = 0
     let open = 0
+    let done = 0
+    let asked = 0
     const watched: WeightReader = {
       async readRows(source, first, count) {
-        const values = await wide.weights.readRows(source, first, count)
-        if (values.length > 0) open = Math.max(open, ++read - finished)
-        largest = Math.max(largest, values.length)
-        return values
+        const elements =
+          count *
+          sourceShape(source)
+            .slice(1)
+            .reduce((product, size) => product * size, 1)
+        if (elements > 0) read++
+        asked += elements
+        open = Math.max(open, asked - done)
+        largest = Math.max(largest, elements)
+        return wide.weights.readRows(source, first, count)
       },
     }
+    const onProgress = (elements: number) => {
+      finished++
+      done = elements
+    }
     const wideProgram = optimize(lower(wide.spec, { ...types, weightType: 'int4' }))
-    await withExecutor(async () => {}, { program: wideProgram, weights: watched, onProgress: () => finished++ })
+    await withExecutor(async () => {}, { program: wideProgram, weights: watched, onProgress })
     assert.equal(read, finished)
-    assert.ok(largest <= 2 ** 20, `${largest} elements at once`)
-    assert.ok(open <= 2, `${open} pieces at once`)
+    assert.ok(largest <= 2 ** 19, `${largest} elements at once`)
+    assert.ok(open <= 3 * 2 ** 20, `${open} elements read and not yet packed`)
   })
+
+  for (const weightType of ['f32', 'bf16', 'f16', 'int8', 'int4'] as const) {
+    test(`packs a checkpoint's bytes to what its numbers pack to, ${weightType}`, async () => {
+      const stored = { program: optimize(lower(spec, { ...types, weightType })) }
+      const logits = async (given: WeightReader) =>
+        withExecutor(async (executor) => (await executor.step(right())).logits, { ...stored, weights: given })
+      let read = 0
+      const raw: RawWeights = {
+        spans: (source, mostBytes) => weights.raw!.spans(source, mostBytes),
+        read: async (span, target) => {
+          read += span.elements
+          await weights.raw!.read(span, target)
+        },
+      }
+      const readRows = weights.readRows.bind(weights)
+      assert.deepEqual(await logits({ readRows, raw }), await logits({ readRows }))
+      assert.ok(read > weightBytes(program) / 8, `${read} elements came as bytes`)
+    })
+  }
 
   test('stops when it is aborted', async () => {
     const abort = new AbortController()
@@ -267,6 +298,27 @@ describe('what an executor takes it gives back', { skip }, () => {
     assert.ok(watch.takenBytes() > 0)
     assert.equal(watch.givenBytes(), watch.takenBytes())
     assert.deepEqual(watch.pools(), [1, 1])
+    watch.stop()
+  })
+
+  test('when bytes cannot be read, and no read goes on', async () => {
+    const watch = watchLibrary()
+    let reads = 0
+    let reading = 0
+    const raw: RawWeights = {
+      spans: (source, mostBytes) => weights.raw!.spans(source, mostBytes),
+      read: async (span, target) => {
+        const mine = ++reads
+        reading++
+        await setImmediate()
+        await weights.raw!.read(span, target)
+        reading--
+        if (mine === 2) throw new Error('unreadable')
+      },
+    }
+    await assert.rejects(start({ weights: { readRows: weights.readRows.bind(weights), raw } }), /unreadable/)
+    assert.equal(reading, 0)
+    assert.equal(watch.givenBytes(), watch.takenBytes())
     watch.stop()
   })
 })

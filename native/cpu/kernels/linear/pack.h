@@ -7,7 +7,7 @@
 namespace warpline::WL_LEVEL {
 
 size_t packed_bytes(const wl_matrix& matrix);
-int32_t pack(const wl_matrix& matrix, int64_t first, int64_t count, const float* rows);
+int32_t pack(const wl_matrix& matrix, int64_t first, int64_t count, const wl_rows& rows);
 int32_t unpack(const wl_matrix& matrix, int64_t first, int64_t count, float* rows);
 
 // One row of W as f32 [inputs]: embedding tables that double as the head are read where they are packed.

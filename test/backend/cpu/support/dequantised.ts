@@ -1,4 +1,5 @@
-import { MATRIX } from '../../../../src/backend/cpu/abi.js'
+import { MATRIX, ROWS, ROWS_TYPE } from '../../../../src/backend/cpu/abi.js'
+import { NativeMemory } from '../../../../src/backend/cpu/native-memory.js'
 import { planWeights } from '../../../../src/backend/cpu/weight-plan.js'
 import type { Program } from '../../../../src/program/program.js'
 import type { WeightReader } from '../../../../src/program/weight-source.js'
@@ -7,20 +8,27 @@ import { library } from './levels.js'
 /** Rows [count, inputs] as a storage type (a wl_storage) keeps them: packed and unpacked again. */
 export async function stored(rows: Float32Array, inputs: number, storage: number): Promise<Float32Array> {
   const native = library!
-  const record = new Uint8Array(MATRIX.bytes)
-  const describe = (data: bigint) => {
+  const memory = new NativeMemory(native)
+  try {
     const outputs = rows.length / inputs
-    MATRIX.write(new DataView(record.buffer), 0, { data, outputs, inputs, storage, gated: 0 })
-    return native.addressOf(record)
+    const place = (struct: typeof MATRIX | typeof ROWS, values: object) => {
+      const region = memory.allocate(struct.bytes)
+      struct.write(new DataView(region.buffer()), 0, values)
+      return region.address
+    }
+    const shape = { outputs, inputs, storage, gated: 0 }
+    const packed = memory.allocate(native.packedBytes(place(MATRIX, { data: 0n, ...shape })))
+    const matrix = place(MATRIX, { data: packed.address, ...shape })
+    // In native memory, as nothing here keeps a JavaScript array from being collected while native code reads it.
+    const given = memory.allocate(rows.byteLength)
+    new Float32Array(given.buffer(), 0, rows.length).set(rows)
+    const layout = { data: given.address, row_stride: inputs, input_stride: 1, type: ROWS_TYPE.f32 }
+    await native.pack(0n, matrix, 0, outputs, place(ROWS, layout))
+    native.unpack(matrix, 0, outputs, given.address)
+    return new Float32Array(given.buffer(), 0, rows.length).slice()
+  } finally {
+    memory.close()
   }
-  const bytes = native.packedBytes(describe(0n))
-  const memory = native.allocate(bytes)
-  const matrix = describe(memory)
-  await native.pack(matrix, 0, rows.length / inputs, native.addressOf(rows))
-  const out = new Float32Array(rows.length)
-  native.unpack(matrix, 0, rows.length / inputs, native.addressOf(out))
-  native.free(memory, bytes)
-  return out
 }
 
 /** The weights that the cpu backend computes with when it runs `program`: the reference backend can be given the same. */
