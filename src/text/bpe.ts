@@ -8,8 +8,8 @@ import { MergeTable } from './merge-table.js'
 
 export interface BpeSpec {
   vocabulary: ReadonlyMap<string, number>
-  /** Pairs of tokens, most important first; both sides and their joint are in the vocabulary. */
-  merges: readonly (readonly [string, string])[]
+  /** Ids of two tokens and of their joint, merge after merge, most important first. */
+  merges: Int32Array
   unknownToken?: string
   /** One unknown token for a run of unknown characters. */
   fuseUnknown?: boolean
@@ -55,7 +55,7 @@ export class Bpe {
     this.#unknown = spec.unknownToken === undefined ? undefined : spec.vocabulary.get(spec.unknownToken)
     this.#bytes = spec.byteFallback ? byteTokens(spec.vocabulary) : undefined
     for (const [token, id] of spec.vocabulary) if (token.length === 1) this.#characters[token.charCodeAt(0)] = id
-    this.#merges = new MergeTable(this.#resolve(spec.merges))
+    this.#merges = new MergeTable(spec.merges, this.#forbidden)
   }
 
   /** Appends the tokens of `word` to `out`. */
@@ -81,16 +81,6 @@ export class Bpe {
       if (this.#cache.size >= CACHED_WORDS) this.#cache.clear()
       this.#cache.set(word, this.#symbols.slice(0, this.#count))
     }
-  }
-
-  #resolve(merges: BpeSpec['merges']): [number, number, number][] {
-    const resolved: [number, number, number][] = []
-    for (const [left, right] of merges) {
-      const result = this.#vocabulary.get(left + right.slice(this.#prefix.length))!
-      if (this.#forbidden.has(result)) continue
-      resolved.push([this.#vocabulary.get(left)!, this.#vocabulary.get(right)!, result])
-    }
-    return resolved
   }
 
   /** Fills `#symbols` with the tokens of single characters. */

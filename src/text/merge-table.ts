@@ -9,23 +9,29 @@ export class MergeTable {
   readonly #rank: Int32Array
   readonly #result: Int32Array
 
-  /** `merges[i] = [left, right, result]`; an earlier rule has precedence, and the first of two equal pairs counts. */
-  constructor(merges: readonly (readonly [number, number, number])[]) {
+  /**
+   * `merges` holds left, right and result, rule after rule; an earlier one has precedence, and the first of two equal pairs
+   * counts. Rules whose result is forbidden are left out.
+   */
+  constructor(merges: Int32Array, forbidden: ReadonlySet<number>) {
+    const rules = merges.length / 3
     let capacity = 16
-    while (capacity < 2 * merges.length) capacity *= 2
+    while (capacity < 2 * rules) capacity *= 2
     this.#mask = capacity - 1
     this.#left = new Int32Array(capacity).fill(-1)
     this.#right = new Int32Array(capacity)
     this.#rank = new Int32Array(capacity)
     this.#result = new Int32Array(capacity)
-    merges.forEach(([left, right, result], rank) => {
+    for (let rank = 0; rank < rules; rank++) {
+      const [left, right, result] = [merges[3 * rank]!, merges[3 * rank + 1]!, merges[3 * rank + 2]!]
+      if (forbidden.has(result)) continue
       const slot = this.#slotOf(left, right)
-      if (this.#left[slot] !== -1) return
+      if (this.#left[slot] !== -1) continue
       this.#left[slot] = left
       this.#right[slot] = right
       this.#rank[slot] = rank
       this.#result[slot] = result
-    })
+    }
   }
 
   /** The rank of the rule that joins the two, or -1. */

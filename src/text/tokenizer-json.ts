@@ -110,7 +110,8 @@ export function readVocabulary(vocab: unknown): Map<string, number> {
     throw invalidTokenizer('model.vocab must be an object of token ids')
   }
   const vocabulary = new Map<string, number>()
-  for (const [token, tokenId] of Object.entries(vocab)) {
+  for (const token of Object.keys(vocab)) {
+    const tokenId = (vocab as Record<string, unknown>)[token]
     if (!isTokenId(tokenId)) throw invalidTokenizer(`model.vocab gives ${quoted(token)} the id ${String(tokenId)}`)
     if (token.length > MAX_TOKEN_LENGTH)
       throw invalidTokenizer('model.vocab holds a token longer than 65536 characters')
@@ -119,25 +120,31 @@ export function readVocabulary(vocab: unknown): Map<string, number> {
   return vocabulary
 }
 
-/** `model.merges`, either `"a b"` or `["a", "b"]`, each checked against the vocabulary. */
+/** `model.merges`, either `"a b"` or `["a", "b"]`: ids of left, right and joint of each, all in the vocabulary. */
 export function readMerges(
   merges: unknown,
   vocabulary: ReadonlyMap<string, number>,
   continuingPrefix: string,
-): [string, string][] {
+): Int32Array {
   if (!Array.isArray(merges)) throw invalidTokenizer('model.merges must be a list')
-  return merges.map((merge: unknown, index) => {
+  const ids = new Int32Array(3 * merges.length)
+  for (let index = 0; index < merges.length; index++) {
+    const merge: unknown = merges[index]
     const parts = typeof merge === 'string' ? merge.split(' ') : merge
     if (!Array.isArray(parts) || parts.length !== 2 || typeof parts[0] !== 'string' || typeof parts[1] !== 'string') {
       throw invalidTokenizer(`model.merges[${index}] is not a pair of tokens`)
     }
-    const [left, right] = parts as [string, string]
-    for (const token of [left, right, left + right.slice(continuingPrefix.length)]) {
-      if (!vocabulary.has(token))
-        throw invalidTokenizer(`model.merges[${index}] needs ${quoted(token)}, which is no token`)
+    const idOf = (token: string) => {
+      const id = vocabulary.get(token)
+      if (id !== undefined) return id
+      throw invalidTokenizer(`model.merges[${index}] needs ${quoted(token)}, which is no token`)
     }
-    return [left, right]
-  })
+    const [left, right] = parts as [string, string]
+    ids[3 * index] = idOf(left)
+    ids[3 * index + 1] = idOf(right)
+    ids[3 * index + 2] = idOf(left + right.slice(continuingPrefix.length))
+  }
+  return ids
 }
 
 export function isTokenId(value: unknown): value is number {

@@ -62,8 +62,7 @@ export function collectAddedTokens(
 
 /** Whether byte-pair encoding alone could come to one of the tokens. */
 export function makesAny(spec: BpeSpec, ids: ReadonlySet<number>): boolean {
-  const prefix = spec.continuingPrefix?.length ?? 0
-  if (spec.merges.some(([left, right]) => ids.has(spec.vocabulary.get(left + right.slice(prefix))!))) return true
+  for (let i = 2; i < spec.merges.length; i += 3) if (ids.has(spec.merges[i]!)) return true
   return spec.ignoreMerges === true && [...spec.vocabulary.values()].some((id) => ids.has(id))
 }
 

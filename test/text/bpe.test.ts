@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Bpe } from '../../src/text/bpe.js'
+import { readMerges } from '../../src/text/tokenizer-json.js'
 
 const letters = ['a', 'b', 'c', 'd']
 
@@ -36,7 +37,8 @@ test('words of any length are merged by the definition of byte-pair encoding', (
   const words = fc.string({ unit: fc.constantFrom(...letters), maxLength: 120 })
   fc.assert(
     fc.property(models, fc.array(words, { maxLength: 5 }), ({ tokens, merges }, texts) => {
-      const bpe = new Bpe({ vocabulary: new Map(tokens.map((token, id) => [token, id])), merges })
+      const vocabulary = new Map(tokens.map((token, id) => [token, id]))
+      const bpe = new Bpe({ vocabulary, merges: readMerges(merges, vocabulary, '') })
       for (const word of [...texts, ...texts]) {
         const ids: number[] = []
         bpe.encode(word, ids)
@@ -55,10 +57,14 @@ test('a megabyte without a space is encoded', () => {
   vocabulary.set('ab', 2).set('abab', 3)
   const bpe = new Bpe({
     vocabulary,
-    merges: [
-      ['a', 'b'],
-      ['ab', 'ab'],
-    ],
+    merges: readMerges(
+      [
+        ['a', 'b'],
+        ['ab', 'ab'],
+      ],
+      vocabulary,
+      '',
+    ),
   })
   const ids: number[] = []
   bpe.encode('ab'.repeat(1 << 19), ids)
@@ -74,10 +80,11 @@ test('forbidden tokens come neither from merges nor from whole words', () => {
     ['<s', 3],
     ['<s>', 4],
   ])
-  const merges: [string, string][] = [
+  const pairs = [
     ['<', 's'],
     ['<s', '>'],
   ]
+  const merges = readMerges(pairs, vocabulary, '')
   const encode = (forbidden: Set<number>) => {
     const ids: number[] = []
     new Bpe({ vocabulary, merges, ignoreMerges: true, forbidden }).encode('<s>', ids)
