@@ -11,7 +11,10 @@ export function addModelFlags(command: Command, { bundled }: { bundled: boolean 
     .argument('[model]', bundled ? `${model} (default: the bundled story writer)` : model)
     .option('--model <model>', 'the same, as a flag')
     .addOption(new Option('--device <device>', 'where to run').choices(['auto', 'cpu', 'cuda', 'reference']))
-    .option('--dtype <type>', 'storage of the weights: auto, f32, bf16, f16, int8, int4 or fp8, as the device offers')
+    .option(
+      '--dtype <type>',
+      'storage of the weights: auto, f32, bf16, f16, int8, int8-g32, int4, int4-g128 or fp8, as the device offers',
+    )
     .option('--kv-dtype <type>', 'storage of keys and values: auto, f32, bf16 or f16, as the device offers')
     .option('--context-length <tokens>', 'most tokens a sequence may hold', wholeFrom(1))
     .option('--cache-bytes <bytes>', 'memory for the K/V cache', wholeFrom(0))

@@ -56,7 +56,7 @@ const chatShape = {
 
 const loadShape = {
   device: z.enum(['auto', 'cpu', 'cuda', 'reference']),
-  dtype: z.enum(['auto', 'f32', 'f16', 'bf16', 'int8', 'int4', 'fp8']),
+  dtype: z.enum(['auto', 'f32', 'f16', 'bf16', 'int8', 'int8-g32', 'int4', 'int4-g128', 'fp8']),
   kvDtype: z.enum(['auto', 'f32', 'f16', 'bf16']),
   contextLength: z.int().min(1),
   cacheBytes: z.int().min(0),

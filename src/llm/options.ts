@@ -1,14 +1,15 @@
 import type { ResponseFormat } from './chat-types.js'
 
 /** Where weights are stored as; what each device offers is told by `warpline doctor`. */
-export type WeightType = 'auto' | 'f32' | 'f16' | 'bf16' | 'int8' | 'int4' | 'fp8'
+export type WeightType = 'auto' | 'f32' | 'f16' | 'bf16' | 'int8' | 'int8-g32' | 'int4' | 'int4-g128' | 'fp8'
 
 export interface LoadOptions {
   /** `auto` takes the fastest device that works here. */
   device?: 'auto' | 'cpu' | 'cuda' | 'reference'
   /**
    * Storage of the weights. `auto` gives no accuracy away: a 16-bit checkpoint keeps its own type (unless its config.json
-   * says float32), others take the device's most accurate. `int8` and `int4` are quantised while they are read.
+   * says float32), others take the device's most accurate. `int8` and `int4` are quantised while they are read, with one
+   * scale a row and one for 32 inputs on the CPU; `int8-g32` is more accurate and slower, `int4-g128` smaller and less accurate.
    */
   dtype?: WeightType
   /** Storage of keys and values; `auto` is the device's choice. */

@@ -1,7 +1,10 @@
 import type { WeightSource } from './weight-source.js'
 
-/** How numbers are stored. `record` is a step input that each backend packs as it likes (see step.ts). */
-export type DataType = 'f32' | 'f16' | 'bf16' | 'fp8' | 'int8' | 'int4' | 'i32' | 'record'
+/**
+ * How numbers are stored. `int8` and `int4` leave the scales to the backend; `int8-g32` has one for 32 inputs of an output,
+ * `int4-g128` one for 128. `record` is a step input that each backend packs as it likes (see step.ts).
+ */
+export type DataType = 'f32' | 'f16' | 'bf16' | 'fp8' | 'int8' | 'int8-g32' | 'int4' | 'int4-g128' | 'i32' | 'record'
 
 /**
  * Sizes that change from step to step. `tokens`: tokens of this step; `rows`: tokens whose logits are wanted;
@@ -43,7 +46,9 @@ const BITS: Record<Exclude<DataType, 'record'>, number> = {
   bf16: 16,
   fp8: 8,
   int8: 8,
+  'int8-g32': 8,
   int4: 4,
+  'int4-g128': 4,
   i32: 32,
 }
 

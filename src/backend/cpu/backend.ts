@@ -8,7 +8,7 @@ import { loadLibrary } from './library.js'
 export const cpuBackend: Backend = {
   name: 'cpu',
   storage: {
-    weights: ['f32', 'bf16', 'f16', 'int8', 'int4'],
+    weights: ['f32', 'bf16', 'f16', 'int8', 'int8-g32', 'int4', 'int4-g128'],
     cache: ['f32', 'f16', 'bf16'],
     activation: 'f32',
   },

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { before, describe, test } from 'node:test'
-import { LLM } from '../../../src/index.js'
+import { LLM, type WeightType } from '../../../src/index.js'
 import { realPath, skipWithoutReal } from '../../support/real.js'
 import { skip } from './support/levels.js'
 
 const STORIES = 20
 const POSITIONS = 256
 
-async function meanNegativeLogLikelihood(dtype: 'f32' | 'bf16' | 'f16' | 'int8' | 'int4'): Promise<number> {
+async function meanNegativeLogLikelihood(dtype: WeightType): Promise<number> {
   const stories: string[] = JSON.parse(
     readFileSync(realPath('text/tinystories/tinystories_train_first1000.json'), 'utf8'),
   )
@@ -42,6 +42,7 @@ describe('what storage types cost stories15M on real stories', { skip: skip || s
     ['bf16', 0.001],
     ['f16', 0.001],
     ['int8', 0.005],
+    ['int8-g32', 0.005],
     ['int4', 0.04],
   ] as const) {
     test(`${dtype}: at most ${100 * loss} %`, async () => {
