@@ -37,9 +37,20 @@ export interface ProfiledStep {
   readonly nanoseconds: Float64Array
 }
 
-/** Runs one program, a step at a time. Steps never overlap; a step either completes or rejects. */
+/**
+ * Runs one program, a step at a time. Steps never overlap; a step either completes or rejects. Unless the executor runs
+ * ahead, `step` is called again only when the last step's promise is settled, and until then its inputs stay as they are.
+ */
 export interface Executor {
   readonly memory: MemoryUse
+  /**
+   * 1: the executor runs ahead. `step` may be called while the step before is under way, and its `idsFrom` may refer to
+   * that one. Steps are computed and their promises settled in the order of the calls: all that one reads and writes in the
+   * cache happens before the next one's. A step that fails takes those that were handed over behind it with it; later ones
+   * are computed again. All of the inputs, arrays of sampling rows included, is read before `step` returns, for the
+   * caller then writes the next step's into the same arrays. Absent or 0: one step at a time.
+   */
+  readonly stepsAhead?: 0 | 1
   step(inputs: StepInputs): Promise<StepOutputs>
   /** A step with a clock beside it; absent where a backend cannot tell operations apart. */
   profile?(inputs: StepInputs): Promise<ProfiledStep>

@@ -27,7 +27,8 @@ export class BeamChoices implements Decoding {
     private readonly cache: CacheHandle,
   ) {
     this.width = parameters.numBeams
-    this.sequences = [new Sequence(prompt.ids)]
+    const limit = prompt.length + maxTokens - 1
+    this.sequences = [new Sequence(prompt.ids, { limit, dependsOnHost: true })]
     this.search = new BeamSearch({ ...parameters, maxTokens, eosIds: parameters.stopIds })
     if (parameters.logprobs >= 0) this.trace = new BeamTrace()
   }

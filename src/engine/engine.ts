@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Executor } from '../backend/executor.js'
 import { isWarplineError, WarplineError } from '../errors.js'
 import type { StepOutputs } from '../program/step.js'
@@ -11,6 +10,7 @@ import { Request } from './request.js'
 import { Scheduler, type StepLimits } from './scheduler.js'
 import { SessionCache } from './session-cache.js'
 import { type BuiltStep, resultsOf, StepBuilder } from './step-builder.js'
+import { Turns } from './turns.js'
 
 /** `blocks`, `blockSize`, `maxTokens` and `maxRows` are what the executor was made with. */
 export interface EngineOptions extends Capacity, StepLimits {
@@ -36,9 +36,20 @@ export interface EngineStats {
 
 type Listener = (event: EngineEvent) => void
 
+/** A step that the executor has been handed. */
+interface StepUnderWay {
+  readonly plan: Plan
+  readonly built: BuiltStep
+  readonly outputs: Promise<StepOutputs>
+}
+
 /**
  * Runs requests on an executor, many side by side. It sleeps while there is nothing to do; otherwise it plans a step,
  * has it computed, appends what came out and tells it. Commands are obeyed between steps.
+ *
+ * If the executor runs ahead, the next step is planned and handed over while one is under way, so that the device never
+ * waits for the host. Tokens that are being chosen are then taken from the device (`StepInputs.idsFrom`); what a step
+ * computes behind a stop that nobody foresaw is thrown away. Answers are the same, bit for bit.
  *
  * Errors concern single requests and arrive as `failure` events: a request that can never be computed is refused before
  * it starts (see `admit`). If the executor fails a step, every request fails with the executor's error, or
@@ -53,6 +64,9 @@ export class Engine {
   private sessions!: SessionCache
   private scheduler!: Scheduler
   private ended = false
+  /** Oldest first; one more than the executor's `stepsAhead` at most. */
+  private readonly underWay: StepUnderWay[] = []
+  private readonly turns = new Turns()
   private steps = 0
   private tokens = 0
   private preemptions = 0
@@ -95,7 +109,7 @@ export class Engine {
     }
   }
 
-  /** Lets a step that is under way end; then open requests fail with `engine-closed` and the executor is closed. */
+  /** Lets steps that are under way end; then open requests fail with `engine-closed` and the executor is closed. */
   close(): Promise<void> {
     this.closing ??= this.shutDown()
     return this.closing
@@ -116,33 +130,56 @@ export class Engine {
   }
 
   private async run(): Promise<void> {
-    // Whatever is posted in one go is planned together; the client's side has its turn between steps.
-    do await setImmediate()
-    while (await this.step())
-  }
-
-  /** False when there is nothing to do. */
-  private async step(): Promise<boolean> {
-    try {
-      this.obey()
-      const plan = this.scheduler.schedule()
-      if (!plan) return false
-      const step = this.builder.build(plan)
-      const outputs = await this.executor.step(step.inputs)
-      this.steps++
-      this.tokens += step.inputs.ids.length
-      // What was cancelled during the step wants none of its results.
-      this.obey()
-      this.accept(plan, step, outputs)
-    } catch (error) {
-      this.failAll(stepError(error))
+    // Whatever is posted in one go is planned together.
+    await this.turns.take()
+    for (;;) {
+      try {
+        this.obey()
+        this.handOver()
+        const oldest = this.underWay.shift()
+        if (!oldest) return
+        if (this.runsAhead && this.turns.due()) await this.turns.take()
+        const outputs = await oldest.outputs
+        // What was cancelled during the step wants none of its results.
+        this.obey()
+        this.accept(oldest, outputs)
+      } catch (error) {
+        await this.settle()
+        this.failAll(stepError(error))
+      }
+      // The client's side has its turn between steps; if one is being computed all the time, then while the engine waits.
+      if (!this.runsAhead) await this.turns.take()
     }
-    return this.closing === undefined
   }
 
-  private accept(plan: Plan, step: BuiltStep, outputs: StepOutputs): void {
-    for (const [i, work] of plan.work.entries()) work.request.accept(work, resultsOf(step, outputs, i))
+  private get runsAhead(): boolean {
+    return (this.executor.stepsAhead ?? 0) > 0
+  }
+
+  /** Has as many steps under way as the executor takes and as there is work for. */
+  private handOver(): void {
+    const most = this.runsAhead ? 2 : 1
+    while (this.underWay.length < most && this.closing === undefined) {
+      const plan = this.scheduler.schedule(this.underWay.length > 0)
+      if (!plan) return
+      const built = this.builder.build(plan)
+      const outputs = this.executor.step(built.inputs)
+      // Its failure is heard when its turn comes.
+      outputs.catch(() => {})
+      this.underWay.push({ plan, built, outputs })
+    }
+  }
+
+  private accept({ plan, built }: StepUnderWay, outputs: StepOutputs): void {
+    this.steps++
+    this.tokens += built.tokens
+    for (const [i, work] of plan.work.entries()) work.request.accept(work, resultsOf(built, outputs, i))
     this.sweep()
+  }
+
+  /** Waits for what is under way, whatever comes of it. */
+  private async settle(): Promise<void> {
+    await Promise.allSettled(this.underWay.splice(0).map(({ outputs }) => outputs))
   }
 
   private obey(): void {

@@ -8,7 +8,7 @@ export interface Work {
   readonly sequence: Sequence
   readonly first: number
   readonly count: number
-  /** Whether the last of them is the last known one, so that what follows it is chosen. */
+  /** Whether no token stands behind the last of them, so that one is chosen. */
   readonly final: boolean
 }
 

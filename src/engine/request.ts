@@ -86,6 +86,7 @@ export class Request implements CacheHandle {
 
   /** Takes what a step found out: the one place where requests move on. */
   accept({ sequence, first, count, final }: Work, results: WorkResults): void {
+    if (final) sequence.expected--
     if (sequence.retired) return
     const failed = results.rows.find((row) => this.isFatal(row))
     if (failed) {
@@ -105,7 +106,7 @@ export class Request implements CacheHandle {
   }
 
   fork(sequence: Sequence): Sequence {
-    const fork = new Sequence(sequence.tokens)
+    const fork = new Sequence(sequence.tokens, sequence)
     this.share(sequence, fork, sequence.scheduled)
     return fork
   }
@@ -117,7 +118,7 @@ export class Request implements CacheHandle {
 
   retire(sequence: Sequence, kept: number): void {
     sequence.retired = true
-    const count = Math.min(kept, sequence.scheduled)
+    const count = Math.min(kept, sequence.scheduled, sequence.known)
     if (this.session !== undefined && count > 0) this.sessions.keep(this.session, this.prompt, sequence, count)
     else this.blocks.truncate(sequence.table, 0)
   }

@@ -4,9 +4,11 @@ import type { EngineFinishReason } from './messages.js'
 import type { Output } from './output.js'
 import type { Prompt } from './prompt.js'
 import type { SamplingParameters } from './sampling-parameters.js'
-import { nextTopP, samplingRow } from './sampling-row.js'
-import { Sequence } from './sequence.js'
+import { decayedTopP, nextTopP, readsHistory, rowsDependOnTokens, samplingRow } from './sampling-row.js'
+import { Sequence, type SequenceOptions } from './sequence.js'
 import { tokenLogprob } from './token-logprob.js'
+
+const NO_HISTORY = new Int32Array(0)
 
 /** One sample: its line of tokens and what it carries from token to token. */
 class Sample extends Sequence {
@@ -15,9 +17,11 @@ class Sample extends Sequence {
   constructor(
     prompt: Int32Array,
     readonly index: number,
+    /** Of the token after the known ones. */
     public topP: number,
+    options: SequenceOptions,
   ) {
-    super(prompt)
+    super(prompt, options)
   }
 }
 
@@ -27,6 +31,8 @@ export class SampledChoices implements Decoding {
   readonly width: number
   readonly sequences: Sample[]
   started = false
+  private readonly readsHistory: boolean
+  private readonly dependsOnHost: boolean
 
   constructor(
     private readonly prompt: Prompt,
@@ -36,7 +42,12 @@ export class SampledChoices implements Decoding {
     private readonly cache: CacheHandle,
   ) {
     this.width = parameters.n
-    this.sequences = [this.sample(0)]
+    this.readsHistory = readsHistory(parameters)
+    this.dependsOnHost = rowsDependOnTokens(parameters)
+    const first = this.sample(0)
+    // Several samples part where the prompt ends: the host makes them out of one when their first tokens have come.
+    if (this.width > 1) first.dependsOnHost = true
+    this.sequences = [first]
   }
 
   get rowsEach(): number {
@@ -75,13 +86,16 @@ export class SampledChoices implements Decoding {
 
   private row(sample: Sample, sampleIndex: number): SamplingRow {
     const promptLength = this.prompt.length
-    const { tokens: history, known, topP } = sample
-    const state = { history, promptLength, outputLength: known - promptLength, sampleIndex, topP }
+    const history = this.readsHistory ? sample.tokens : NO_HISTORY
+    let { topP } = sample
+    for (let unknown = 1; unknown < sample.expected; unknown++) topP = decayedTopP(topP, this.parameters)
+    const state = { history, promptLength, outputLength: sample.scheduled - promptLength, sampleIndex, topP }
     return samplingRow(this.parameters, state)
   }
 
   private fanOut(first: Sample): Sample[] {
     this.started = true
+    first.dependsOnHost = this.dependsOnHost
     for (let index = 1; index < this.width; index++) {
       const sample = this.sample(index)
       this.cache.share(first, sample, this.prompt.length)
@@ -91,7 +105,8 @@ export class SampledChoices implements Decoding {
   }
 
   private sample(index: number): Sample {
-    return new Sample(this.prompt.ids, index, this.parameters.topP)
+    const limit = this.prompt.length + Math.max(0, this.maxTokens - 1)
+    return new Sample(this.prompt.ids, index, this.parameters.topP, { limit, dependsOnHost: this.dependsOnHost })
   }
 
   private append(sample: Sample, row: SampledRow): void {

@@ -4,7 +4,7 @@ import type { SamplingParameters } from './sampling-parameters.js'
 
 /** What a row needs to know of its sequence. */
 export interface SequenceState {
-  /** Prompt and output so far; -1 for a soft prompt's rows. */
+  /** Prompt and output so far; -1 for a soft prompt's rows. Not looked at unless `readsHistory`. */
   readonly history: Int32Array
   readonly promptLength: number
   readonly outputLength: number
@@ -14,7 +14,7 @@ export interface SequenceState {
   readonly topP: number
 }
 
-/** How the token after `state.history` is chosen: a draw, or a beam's candidates where the request is a beam search. */
+/** How the token after prompt and output is chosen: a draw, or a beam's candidates where the request is a beam search. */
 export function samplingRow(parameters: SamplingParameters, state: SequenceState): SamplingRow {
   const { row, needsHistory, bannedEarly } = commonOf(parameters)
   return {
@@ -23,9 +23,20 @@ export function samplingRow(parameters: SamplingParameters, state: SequenceState
     history: needsHistory ? state.history : row.history,
     promptLength: needsHistory ? state.promptLength : 0,
     banned: state.outputLength < parameters.minTokens ? bannedEarly : row.banned,
-    position: state.history.length,
+    position: state.promptLength + state.outputLength,
     sampleIndex: state.sampleIndex,
   }
+}
+
+/** Whether a row's outcome depends on more of the tokens before it than their number, beside the model's logits. */
+export function readsHistory(parameters: SamplingParameters): boolean {
+  return commonOf(parameters).needsHistory
+}
+
+/** Whether a row cannot be written before the tokens before it are known. */
+export function rowsDependOnTokens(parameters: SamplingParameters): boolean {
+  const { topP, topPResetIds } = parameters
+  return readsHistory(parameters) || (topPResetIds.length > 0 && decayedTopP(topP, parameters) !== topP)
 }
 
 /** What the rows of all of a request's tokens have in common. */
@@ -119,8 +130,12 @@ export function scoreRow(target: number, topLogprobs: number): SamplingRow {
  * value.
  */
 export function nextTopP(topP: number, token: number, parameters: SamplingParameters): number {
-  if (parameters.topPResetIds.includes(token)) return parameters.topP
-  return Math.max(topP * parameters.topPDecay, parameters.topPMin)
+  return parameters.topPResetIds.includes(token) ? parameters.topP : decayedTopP(topP, parameters)
+}
+
+/** The same after a token of which is only known that it resets nothing. */
+export function decayedTopP(topP: number, { topPDecay, topPMin }: SamplingParameters): number {
+  return Math.max(topP * topPDecay, topPMin)
 }
 
 /** An end token alone is no bad word, as in transformers: lists of words often bring it along. */

@@ -17,6 +17,13 @@ export interface StepLimits {
  * Decides what each step computes: one token of every sequence that is past its prompt, then chunks of prompts in the
  * order of arrival, then new requests. Where blocks run out, idle sessions go first and then whoever came last; the
  * oldest request therefore always advances, and nobody starves.
+ *
+ * A step may be planned while the one before it is under way. Two things then wait until that one has ended: whoever
+ * depends on the host for a token that is being chosen (`Sequence.dependsOnHost`), and preemptions, which that step's end
+ * may save. Blocks are given back at once all the same, even if a step under way still writes into them (it computes a
+ * token behind a stop that nobody foresaw): steps are computed in the order in which they are planned, so that such a
+ * write is over before a step begins that was planned after the block was freed; and whoever gets the block writes
+ * each place of it before reading it.
  */
 export class Scheduler {
   /** Both in order of arrival; everything that runs came before everything that waits. */
@@ -40,18 +47,21 @@ export class Scheduler {
     this.waiting = this.waiting.filter((request) => !request.output.finished)
   }
 
-  /** The next step's work; undefined if there is none. */
-  schedule(): Plan | undefined {
+  /** The next step's work; undefined if there is none, or none before the step that is `underWay` has ended. */
+  schedule(underWay: boolean): Plan | undefined {
+    if (underWay && !this.gainsByHaste()) return undefined
     for (const request of this.running) request.spreadPrompt()
-    const committed = this.makeRoom()
+    const committed = this.makeRoom(underWay)
+    if (committed === undefined) return undefined
     const plan = new Plan(this.limits.maxTokens, this.limits.maxRows - this.width)
     for (const request of this.running) addDecodes(request, plan)
     for (const request of this.running) addChunks(request, plan)
     this.admit(plan, committed)
-    for (const { sequence, first } of plan.work) {
-      this.blocks.reserve(sequence.table, first, sequence.known, plan.copies)
+    for (const { sequence, first, final } of plan.work) {
+      this.blocks.reserve(sequence.table, first, sequence.reach, plan.copies)
+      if (final) sequence.expected++
     }
-    invariant(plan.work.length > 0 || this.waiting.length === 0, 'whoever waits alone is admitted')
+    invariant(underWay || plan.work.length > 0 || this.waiting.length === 0, 'whoever waits alone is admitted')
     return plan.work.length > 0 ? plan : undefined
   }
 
@@ -61,14 +71,33 @@ export class Scheduler {
   }
 
   /**
-   * Frees the blocks that all running sequences need for their known tokens, and returns their number. Whatever a step
-   * frees it frees here and in `admit`, before it takes the first: so no block is freed and copied to in one step.
+   * Whether a step beside the one under way takes anybody on. If all that run depend on the host, those whose tokens are
+   * being chosen wait and so should the others: they would only take turns from then on, in steps half as full.
    */
-  private makeRoom(): number {
+  private gainsByHaste(): boolean {
+    let someWait = false
+    for (const { decoding } of this.running) {
+      for (const sequence of decoding.sequences) {
+        if (sequence.expected === 0) continue
+        if (sequence.pending > 0) return true
+        someWait ||= sequence.dependsOnHost
+      }
+    }
+    return !someWait
+  }
+
+  /**
+   * Frees the blocks that all running sequences need for the tokens at hand, and returns their number; undefined if
+   * somebody would have to be preempted while a step is under way. Whatever a step frees it frees here and in `admit`,
+   * before it takes the first: so no block is freed and copied to in one step.
+   */
+  private makeRoom(underWay: boolean): number | undefined {
     for (;;) {
       const demand = this.demand()
       if (demand <= this.blocks.free) return demand
-      if (!this.sessions.evictOldest()) this.preemptLatest()
+      if (this.sessions.evictOldest()) continue
+      if (underWay) return undefined
+      this.preemptLatest()
     }
   }
 
@@ -77,8 +106,8 @@ export class Scheduler {
     const writers = new Map<number, number>()
     let need = 0
     for (const request of this.running) {
-      for (const { table, known, scheduled } of request.ready) {
-        need += this.blocks.missing(table, known)
+      for (const { table, reach, scheduled } of request.ready) {
+        need += this.blocks.missing(table, reach)
         const shared = this.blocks.sharedAt(table, scheduled)
         if (shared >= 0) writers.set(shared, (writers.get(shared) ?? 0) + 1)
       }

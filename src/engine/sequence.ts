@@ -1,26 +1,52 @@
 import { BlockTable } from './block-table.js'
 
+export interface SequenceOptions {
+  /** Tokens that are ever computed: the last of an output is chosen, but nothing comes after it. */
+  readonly limit: number
+  /** See `Sequence.dependsOnHost`. */
+  readonly dependsOnHost: boolean
+}
+
 /**
- * A line of tokens and its place in the cache. Three counts order its life, `scheduled <= known`: the executor has been
- * handed `scheduled` tokens, the host knows `known` of them, and the difference is the work that waits.
+ * A line of tokens and its place in the cache. The host knows the ids of the first `known` tokens; the steps under way
+ * choose `expected` more, whose ids only the device knows until their results are accepted; the executor has been handed
+ * the first `scheduled` of all these, and the rest is the work that waits.
  */
 export class Sequence {
   table = new BlockTable()
+  known: number
+  expected = 0
   scheduled = 0
+  /** Where the token that was expected last comes from: a row of the step built last. Counts while `expected` is not 0. */
+  row = -1
   /** It wants no more tokens and holds no blocks. */
   retired = false
-  known: number
+  readonly limit: number
+  /**
+   * Whether the host must know every token before it can ask for the next: then the sequence takes no part in a step
+   * while a token of it is expected. May change whenever none is.
+   */
+  dependsOnHost: boolean
   private buffer: Int32Array
 
   /** Copies the tokens. */
-  constructor(tokens: Int32Array) {
+  constructor(tokens: Int32Array, { limit, dependsOnHost }: SequenceOptions) {
     this.known = tokens.length
+    this.limit = limit
+    this.dependsOnHost = dependsOnHost
     this.buffer = new Int32Array(tokens.length + 32)
     this.buffer.set(tokens)
   }
 
+  /** Tokens that may be in the cache after the next step. */
+  get reach(): number {
+    if (this.dependsOnHost && this.expected > 0) return this.scheduled
+    return Math.min(this.known + this.expected, this.limit)
+  }
+
+  /** Tokens that the next step can compute. */
   get pending(): number {
-    return this.known - this.scheduled
+    return this.reach - this.scheduled
   }
 
   /** A view of all known tokens; it stays as it is when more are appended. */
@@ -28,8 +54,9 @@ export class Sequence {
     return this.buffer.subarray(0, this.known)
   }
 
+  /** -1 for one whose id only the device knows. */
   tokenAt(position: number): number {
-    return this.buffer[position]!
+    return position < this.known ? this.buffer[position]! : -1
   }
 
   append(token: number): void {

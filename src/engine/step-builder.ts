@@ -15,7 +15,9 @@ export interface StepShape extends StepLimits {
 
 /** A step, and where each piece's rows and hidden states end among all of the step's. */
 export interface BuiltStep {
+  /** Valid until the next step is built. */
   readonly inputs: StepInputs
+  readonly tokens: number
   readonly rowEnds: readonly number[]
   readonly hiddenEnds: readonly number[]
 }
@@ -28,12 +30,13 @@ interface Filled {
 }
 
 /**
- * Writes a plan into the arrays of a step, which are allocated once: what it returns is valid until the next step is
- * built. Block tables are only brought up to date: a sequence that keeps its place from step to step costs nothing
+ * Writes a plan into the arrays of a step, which are allocated once: its inputs are valid until the next step is built.
+ * Block tables are only brought up to date: a sequence that keeps its place from step to step costs nothing
  * until it gets a new block.
  */
 export class StepBuilder {
   private readonly ids: Int32Array
+  private readonly idsFrom: Int32Array
   private readonly positions: Int32Array
   private readonly slots: Int32Array
   private readonly rotary: Int32Array | undefined
@@ -47,6 +50,7 @@ export class StepBuilder {
   constructor(private readonly shape: StepShape) {
     const { maxTokens, maxSequences, maxRows, tableWidth } = shape
     this.ids = new Int32Array(maxTokens)
+    this.idsFrom = new Int32Array(maxTokens)
     this.positions = new Int32Array(maxTokens)
     this.slots = new Int32Array(maxTokens)
     this.rotary = shape.rotaryLengths ? new Int32Array(maxTokens) : undefined
@@ -63,12 +67,17 @@ export class StepBuilder {
     const rowEnds: number[] = []
     const hiddenEnds: number[] = []
     let tokens = 0
+    let someUnknown = false
     for (const [i, piece] of work.entries()) {
       this.fillTokens(piece, tokens)
+      if (this.fillUnknown(piece, tokens)) someUnknown = true
       this.fillTable(piece.sequence.table, i)
       this.askAboutPrompt(piece, tokens, sampling, hiddenOf)
       tokens += piece.count
-      if (piece.final) this.pushRows(piece.request.decoding.rows(piece.sequence), tokens - 1, sampling)
+      if (piece.final) {
+        piece.sequence.row = sampling.length
+        this.pushRows(piece.request.decoding.rows(piece.sequence), tokens - 1, sampling)
+      }
       this.queryStarts[i + 1] = tokens
       this.contextLengths[i] = piece.first + piece.count
       rowEnds.push(sampling.length)
@@ -77,6 +86,7 @@ export class StepBuilder {
     const softRows = this.fillSoftRows(work)
     const inputs = {
       ids: this.ids.subarray(0, tokens),
+      ...(someUnknown && { idsFrom: this.idsFrom.subarray(0, tokens) }),
       positions: this.positions.subarray(0, tokens),
       slots: this.slots.subarray(0, tokens),
       ...(this.rotary && { rotaryLengths: this.rotary.subarray(0, tokens) }),
@@ -89,7 +99,7 @@ export class StepBuilder {
       sampling,
       ...(hiddenOf.length > 0 && { hiddenOf: Int32Array.from(hiddenOf) }),
     }
-    return { inputs, rowEnds, hiddenEnds }
+    return { inputs, tokens, rowEnds, hiddenEnds }
   }
 
   private fillTokens({ request, sequence, first, count }: Work, offset: number): void {
@@ -102,6 +112,15 @@ export class StepBuilder {
       this.slots[offset + i] = blocks[Math.floor(position / blockSize)]! * blockSize + (position % blockSize)
       if (this.rotary) this.rotary[offset + i] = Math.max(request.prompt.length, position + 1)
     }
+  }
+
+  /** Only the last of a piece's tokens can be one that the step before is still choosing; true if it is. */
+  private fillUnknown({ sequence, first, count }: Work, offset: number): boolean {
+    this.idsFrom.fill(-1, offset, offset + count)
+    if (first + count <= sequence.known) return false
+    this.ids[offset + count - 1] = 0
+    this.idsFrom[offset + count - 1] = sequence.row
+    return true
   }
 
   private fillTable(table: BlockTable, row: number): void {

@@ -5,6 +5,11 @@
 export interface StepInputs {
   /** Token ids; -1 where `softRows` stands in. */
   readonly ids: Int32Array
+  /**
+   * [tokens], for executors that run ahead: -1, or the row of the step before this one whose token stands here; what
+   * `ids` says there is not read. If that row failed any token may stand here: nobody will want what comes of it.
+   */
+  readonly idsFrom?: Int32Array
   readonly positions: Int32Array
   /** Dynamic rotary scaling only: the length each token is rotated for, max(prompt length, position + 1). */
   readonly rotaryLengths?: Int32Array

@@ -12,23 +12,26 @@ import {
   loadForTest,
   readGolden,
 } from '../support/golden.js'
+import { AheadExecutor } from './support/ahead-executor.js'
 import type { Harness } from './support/harness.js'
 import { engineOn } from './support/model-engine.js'
 
 for (const folder of goldenFolders()) {
-  test(`${folder.name}: greedy tokens, beams and draws, all in one batch`, async () => {
+  test(`${folder.name}: greedy tokens, beams and draws, all in one batch, running ahead or not`, async () => {
     const model = await loadForTest(folder.directory, { blocks: 64, maxTokens: 48 })
     const golden = await readGolden(folder)
     // Some of these runs go beyond what the model was stretched to.
     const longest = Math.max(...golden.prompts.map((prompt, i) => prompt.length + golden.greedy[i]!.length))
-    const client = engineOn(model, { contextLength: longest })
-    await Promise.all([
-      ...golden.greedy.map((ids, i) => checkGreedy(client, golden.prompts[i]!, ids)),
-      ...golden.beam.map((run) => checkBeam(client, golden.prompts, run)),
-      ...golden.processed.map((run) => checkDraws(client, golden, run)),
-    ])
-    client.assertIdle()
-    await client.engine.close()
+    for (const executor of [model.executor, new AheadExecutor(model.executor)]) {
+      const client = engineOn({ ...model, executor }, { contextLength: longest })
+      await Promise.all([
+        ...golden.greedy.map((ids, i) => checkGreedy(client, golden.prompts[i]!, ids)),
+        ...golden.beam.map((run) => checkBeam(client, golden.prompts, run)),
+        ...golden.processed.map((run) => checkDraws(client, golden, run)),
+      ])
+      client.assertIdle()
+      await client.engine.close()
+    }
     await model.executor.close()
   })
 }

@@ -3,9 +3,11 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { lower, REFERENCE_LOWERING } from '../../src/model/lower.js'
 import { optimize } from '../../src/program/passes/optimize.js'
+import { OverwrittenInputs } from '../support/overwritten-inputs.js'
 import { FORMS, randomModel } from '../support/random-model.js'
 import { startReference } from '../support/run-reference.js'
-import { blocksNeeded, crampedShapes, requests } from './support/arbitrary.js'
+import { AheadExecutor } from './support/ahead-executor.js'
+import { blocksNeeded, crampedShapes, delays, requests } from './support/arbitrary.js'
 import { ClockedExecutor } from './support/clocked-executor.js'
 import { drive } from './support/drive.js'
 import { FakeExecutor } from './support/fake-executor.js'
@@ -19,8 +21,9 @@ async function alone(sketch: RequestSketch) {
   return answer(outcome)
 }
 
-test('a request’s answer is the same alone, in any batch, in any chunks, with and without preemption', async () => {
+test('a request’s answer is the same alone, in any batch, in any chunks, with and without preemption or running ahead', async () => {
   let preemptions = 0
+  let tokensFromDevice = 0
   const arrivals = fc.array(
     fc.record({
       sketch: requests(23, { prompt: 12, output: 20 }),
@@ -30,10 +33,12 @@ test('a request’s answer is the same alone, in any batch, in any chunks, with 
     { minLength: 2, maxLength: 7, size: 'max' },
   )
   await fc.assert(
-    fc.asyncProperty(crampedShapes, arrivals, async ({ shape, spare }, list) => {
+    fc.asyncProperty(crampedShapes, arrivals, delays, async ({ shape, spare }, list, late) => {
       const blocks = Math.max(...list.map(({ sketch }) => blocksNeeded(sketch, shape.blockSize))) + spare
       const shaped = { ...FAKE_SHAPE, ...shape, blocks }
-      const clock = new ClockedExecutor(new FakeExecutor(shaped))
+      const fake = new FakeExecutor(shaped)
+      const ahead = late && new AheadExecutor(fake, late)
+      const clock = new ClockedExecutor(ahead ? new OverwrittenInputs(ahead) : fake)
       const client = harness(clock, shaped)
       const outcomes = await drive(client, clock, list)
       client.assertIdle()
@@ -42,10 +47,12 @@ test('a request’s answer is the same alone, in any batch, in any chunks, with 
         assert.deepEqual(answer(outcome), await alone(list[i]!.sketch))
       }
       preemptions += client.engine.stats().preemptions
+      tokensFromDevice += ahead?.tokensFromDevice ?? 0
       await client.engine.close()
     }),
-    { numRuns: 150 },
+    { numRuns: 300 },
   )
+  assert(tokensFromDevice > 0)
   assert(preemptions > 0, 'some of these engines were cramped enough to preempt')
 })
 
@@ -62,9 +69,10 @@ for (const [name, form] of Object.entries(FORMS)) {
       size: 'max',
     })
     await fc.assert(
-      fc.asyncProperty(crampedShapes, arrivals, async ({ shape, spare }, list) => {
+      fc.asyncProperty(crampedShapes, arrivals, delays, async ({ shape, spare }, list, late) => {
         const blocks = Math.max(...list.map(({ sketch }) => blocksNeeded(sketch, blockSize))) + spare
-        const client = engineOn(model, { ...shape, blockSize, blocks })
+        const runner = late ? new AheadExecutor(executor, late) : executor
+        const client = engineOn({ ...model, executor: runner }, { ...shape, blockSize, blocks })
         const outcomes = await drive(client, client.clock, list)
         client.assertIdle()
         for (const [i, outcome] of outcomes.entries()) {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { blocksNeeded, crampedShapes, requests } from './support/arbitrary.js'
+import { AheadExecutor } from './support/ahead-executor.js'
+import { blocksNeeded, crampedShapes, delays, requests } from './support/arbitrary.js'
 import { ClockedExecutor } from './support/clocked-executor.js'
 import { drive } from './support/drive.js'
 import { FakeExecutor } from './support/fake-executor.js'
@@ -174,7 +175,7 @@ test('keys that dynamic scaling turned by the length of one prompt serve no othe
   }
 })
 
-test('sessions never change an answer: any turns, names, neighbours and cramped engines', async () => {
+test('sessions never change an answer: any turns, names, neighbours and cramped engines, running ahead or not', async () => {
   let cached = 0
   const turns = fc.array(
     fc.record({
@@ -187,7 +188,7 @@ test('sessions never change an answer: any turns, names, neighbours and cramped 
   )
   const rotary = fc.constantFrom(undefined, 6)
   await fc.assert(
-    fc.asyncProperty(crampedShapes, turns, rotary, async ({ shape, spare }, list, dynamicRotary) => {
+    fc.asyncProperty(crampedShapes, turns, rotary, delays, async ({ shape, spare }, list, dynamicRotary, late) => {
       const arrivals = list.map(({ sketch, session: name, ...rest }) => ({
         sketch: { ...sketch, session: name },
         ...rest,
@@ -195,7 +196,8 @@ test('sessions never change an answer: any turns, names, neighbours and cramped 
       const blocks = Math.max(...arrivals.map(({ sketch }) => blocksNeeded(sketch, shape.blockSize))) + spare
       // With three tokens prompts often begin alike.
       const shaped = { ...FAKE_SHAPE, ...shape, blocks, vocabulary: 3, dynamicRotary }
-      const clock = new ClockedExecutor(new FakeExecutor(shaped))
+      const fake = new FakeExecutor(shaped)
+      const clock = new ClockedExecutor(late ? new AheadExecutor(fake, late) : fake)
       const client = harness(clock, shaped)
       const outcomes = await drive(client, clock, arrivals)
       for (const [i, outcome] of outcomes.entries()) {
@@ -208,7 +210,7 @@ test('sessions never change an answer: any turns, names, neighbours and cramped 
       await client.run({ parameters: greedy(1) })
       client.assertIdle()
     }),
-    { numRuns: 150 },
+    { numRuns: 250 },
   )
   assert(cached > 0)
 })

@@ -7,6 +7,8 @@ export interface StepLimits {
   readonly blockSize: number
   readonly maxTokens: number
   readonly maxRows: number
+  /** Rows of the step before, for executors that run ahead. */
+  readonly rowsBefore?: number
 }
 
 /**
@@ -23,7 +25,8 @@ export function checkStep(program: Program, inputs: StepInputs, limits: StepLimi
   checkSoftRows(program, inputs)
 }
 
-function checkTokens(inputs: StepInputs, { maxTokens }: StepLimits, has: (name: string) => boolean): void {
+function checkTokens(inputs: StepInputs, limits: StepLimits, has: (name: string) => boolean): void {
+  const { maxTokens, rowsBefore } = limits
   const tokens = inputs.ids.length
   if (tokens === 0) stepInvalid('a step needs at least one token')
   if (tokens > maxTokens) stepInvalid(`the step has ${tokens} tokens and the executor was made for ${maxTokens}`)
@@ -33,8 +36,15 @@ function checkTokens(inputs: StepInputs, { maxTokens }: StepLimits, has: (name: 
       stepInvalid(`${tokens} tokens need as many ${name}, not ${values?.length ?? 'none'}`)
     }
   }
+  if (inputs.idsFrom) checkIdsFrom(inputs.idsFrom, tokens, rowsBefore)
   if (has('positions')) each(inputs.positions, (p) => p >= 0 || stepInvalid(`position ${p} is negative`))
   if (inputs.hiddenOf) each(inputs.hiddenOf, (t) => inside(t, tokens) || stepInvalid(`hiddenOf names token ${t}`))
+}
+
+function checkIdsFrom(idsFrom: Int32Array, tokens: number, rowsBefore: number | undefined): void {
+  if (rowsBefore === undefined) stepInvalid('idsFrom is given to an executor that does not run ahead')
+  if (idsFrom.length !== tokens) stepInvalid(`${tokens} tokens need as many idsFrom, not ${idsFrom.length}`)
+  each(idsFrom, (row) => row === -1 || inside(row, rowsBefore) || stepInvalid(`idsFrom names row ${row} of ${rowsBefore}`))
 }
 
 function checkRows(inputs: StepInputs, { maxRows }: StepLimits, has: (name: string) => boolean): void {

@@ -29,6 +29,11 @@ export function requests(vocabulary: number, room: { prompt: number; output: num
     presencePenalty: fc.constantFrom(0, 0.5),
     frequencyPenalty: fc.constantFrom(0, 0.5),
   })
+  // No row of theirs depends on what was chosen before.
+  const plain = samples.map((parameters) => ({
+    ...parameters,
+    ...{ repetitionPenalty: 1, noRepeatNgramSize: 0, topPResetIds: [], presencePenalty: 0, frequencyPenalty: 0 },
+  }))
   const beams = fc
     .record({ ...common, half: fc.integer({ min: 1, max: 2 }), groups: fc.integer({ min: 1, max: 2 }) })
     .chain(({ half, groups, ...rest }) =>
@@ -44,7 +49,11 @@ export function requests(vocabulary: number, room: { prompt: number; output: num
     )
   return fc.record<RequestSketch>({
     prompt: fc.array(id, { minLength: 1, maxLength: room.prompt }),
-    parameters: fc.oneof({ weight: 3, arbitrary: samples }, { weight: 2, arbitrary: beams }),
+    parameters: fc.oneof(
+      { weight: 3, arbitrary: plain },
+      { weight: 2, arbitrary: samples },
+      { weight: 2, arbitrary: beams },
+    ),
   })
 }
 
@@ -74,3 +83,9 @@ export const crampedShapes = fc
       maxRows: maxSequences + moreRows,
     } satisfies Partial<EngineOptions>,
   }))
+
+/** How late each step of an executor that runs ahead is computed (see `AheadExecutor`); null for one that does not. */
+export const delays = fc.oneof(
+  { weight: 1, arbitrary: fc.constant(null) },
+  { weight: 2, arbitrary: fc.array(fc.nat(3), { minLength: 1, maxLength: 5 }) },
+)

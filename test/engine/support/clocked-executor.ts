@@ -7,6 +7,10 @@ export class ClockedExecutor implements Executor {
   steps = 0
   onStep: (step: number) => void = () => {}
 
+  get stepsAhead() {
+    return this.executor.stepsAhead
+  }
+
   constructor(private readonly executor: Executor) {}
 
   step(inputs: StepInputs): Promise<StepOutputs> {

@@ -93,6 +93,7 @@ export class FakeExecutor implements Executor {
   private check(inputs: StepInputs): void {
     const { blocks, blockSize, maxTokens, maxRows } = this.options
     const { ids, positions, slots, queryStarts, contextLengths, blockTables, rows, copies, sampling } = inputs
+    assert.equal(inputs.idsFrom, undefined, 'this executor does not run ahead')
     const sequences = contextLengths.length
     const width = blockTables.length / sequences
     assert(ids.length > 0 && ids.length <= maxTokens, `${ids.length} tokens`)

@@ -11,6 +11,8 @@ import type {
   TokenLogprob,
 } from '../../../src/engine/messages.js'
 import { DEFAULT_SAMPLING, type SamplingParameters } from '../../../src/engine/sampling-parameters.js'
+import { OverwrittenInputs } from '../../support/overwritten-inputs.js'
+import { AheadExecutor } from './ahead-executor.js'
 import { FakeExecutor } from './fake-executor.js'
 
 export interface ChoiceOutcome {
@@ -50,6 +52,14 @@ export function fakeEngine(options: Partial<EngineOptions> = {}) {
   const shape = { ...FAKE_SHAPE, ...options }
   const executor = new FakeExecutor(shape)
   return { executor, ...harness(executor, shape) }
+}
+
+/** The same on an executor that runs ahead; `delays` says how late it computes its steps. */
+export function aheadEngine(options: Partial<EngineOptions> = {}, delays?: readonly number[]) {
+  const shape = { ...FAKE_SHAPE, ...options }
+  const executor = new FakeExecutor(shape)
+  const ahead = new AheadExecutor(executor, delays)
+  return { executor, ahead, ...harness(new OverwrittenInputs(ahead), shape) }
 }
 
 export type Harness = ReturnType<typeof harness>
