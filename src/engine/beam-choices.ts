@@ -2,10 +2,11 @@ import type { SampledRow, SamplingRow } from '../program/step.js'
 import { BeamSearch } from './beam-search.js'
 import { BeamTrace } from './beam-trace.js'
 import type { CacheHandle, Decoding } from './decoding.js'
+import type { TokenLogprob } from './messages.js'
 import type { Output } from './output.js'
 import type { Prompt } from './prompt.js'
 import type { SamplingParameters } from './sampling-parameters.js'
-import { samplingRow } from './sampling-row.js'
+import { SamplingRows } from './sampling-row.js'
 import { Sequence } from './sequence.js'
 
 /** A beam search: its beams choose together, share what they have in common, and are only heard at the end. */
@@ -15,6 +16,7 @@ export class BeamChoices implements Decoding {
   readonly width: number
   sequences: Sequence[]
   started = false
+  private readonly rows: SamplingRows
   private readonly search: BeamSearch
   private readonly trace: BeamTrace | undefined
   private collected: SampledRow[] = []
@@ -27,21 +29,23 @@ export class BeamChoices implements Decoding {
     private readonly cache: CacheHandle,
   ) {
     this.width = parameters.numBeams
+    this.rows = new SamplingRows(parameters)
     const limit = prompt.length + maxTokens - 1
     this.sequences = [new Sequence(prompt.ids, { limit, dependsOnHost: true })]
     this.search = new BeamSearch({ ...parameters, maxTokens, eosIds: parameters.stopIds })
     if (parameters.logprobs >= 0) this.trace = new BeamTrace()
   }
 
-  rows(beam: Sequence): SamplingRow[] {
+  ask(beam: Sequence, rows: SamplingRow[]): void {
     const promptLength = this.prompt.length
     const outputLength = beam.known - promptLength
     const topP = this.parameters.topP
-    return [samplingRow(this.parameters, { history: beam.tokens, promptLength, sampleIndex: 0, outputLength, topP })]
+    const state = { history: beam.tokens, promptLength, sampleIndex: 0, outputLength, topP }
+    rows.push(this.rows.row(state))
   }
 
-  accept(_beam: Sequence, rows: readonly SampledRow[]): void {
-    this.collected.push(...rows)
+  accept(_beam: Sequence, rows: readonly SampledRow[], first: number): void {
+    this.collected.push(rows[first]!)
     if (this.collected.length === this.sequences.length) this.advance()
   }
 
@@ -89,8 +93,8 @@ export class BeamChoices implements Decoding {
     this.retireAll(this.prompt.length)
     for (const [index, { ids, score, finished }] of hypotheses.entries()) {
       const logprobs = this.trace?.of(ids)
-      const cumulativeLogprob = logprobs?.reduce((sum, token) => sum + token.logprob, 0)
-      this.output.tokens(index, { ids, ...(logprobs && { logprobs, cumulativeLogprob }) })
+      if (logprobs) this.output.scoredTokens(index, ids, logprobs, sumOf(logprobs))
+      else this.output.tokens(index, ids)
       if (finished) this.output.finish(index, 'stop', { score, stopId: ids.at(-1) })
       else this.output.finish(index, 'length', { score })
     }
@@ -101,4 +105,8 @@ export class BeamChoices implements Decoding {
     for (const [i, beam] of this.sequences.entries()) this.cache.retire(beam, i === 0 ? kept : 0)
     this.sequences = []
   }
+}
+
+function sumOf(logprobs: readonly TokenLogprob[]): number {
+  return logprobs.reduce((sum, { logprob }) => sum + logprob, 0)
 }

@@ -13,10 +13,10 @@ export interface Decoding {
   readonly lockstep: boolean
   /** Rows that each sequence's last known token feeds. */
   readonly rowsEach: number
-  /** Those rows for the next step. */
-  rows(sequence: Sequence): SamplingRow[]
-  /** Takes what became of them; the one place where tokens are appended. */
-  accept(sequence: Sequence, rows: readonly SampledRow[]): void
+  /** Appends those rows to a step's. They are good for that step: for the next they may be written anew. */
+  ask(sequence: Sequence, rows: SamplingRow[]): void
+  /** Takes what became of them, from place `first` of a step's rows on; the one place where tokens are appended. */
+  accept(sequence: Sequence, rows: readonly SampledRow[], first: number): void
   /** Ends one choice as if an end token had come. */
   stop(index: number): void
   /** Ends all that is open. */

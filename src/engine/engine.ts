@@ -5,11 +5,11 @@ import { admit, type Capacity } from './admission.js'
 import { BlockManager } from './block-manager.js'
 import type { EngineCommand, EngineEvent, EngineRequest } from './messages.js'
 import { Output } from './output.js'
-import type { Plan } from './plan.js'
+import type { Work } from './plan.js'
 import { Request } from './request.js'
 import { Scheduler, type StepLimits } from './scheduler.js'
 import { SessionCache } from './session-cache.js'
-import { type BuiltStep, resultsOf, StepBuilder } from './step-builder.js'
+import { resultsOf, StepBuilder } from './step-builder.js'
 import { Turns } from './turns.js'
 
 /** `blocks`, `blockSize`, `maxTokens` and `maxRows` are what the executor was made with. */
@@ -38,8 +38,10 @@ type Listener = (event: EngineEvent) => void
 
 /** A step that the executor has been handed. */
 interface StepUnderWay {
-  readonly plan: Plan
-  readonly built: BuiltStep
+  readonly work: readonly Work[]
+  readonly tokens: number
+  /** Hidden states that were asked for. */
+  readonly states: number
   readonly outputs: Promise<StepOutputs>
 }
 
@@ -162,18 +164,20 @@ export class Engine {
     while (this.underWay.length < most && this.closing === undefined) {
       const plan = this.scheduler.schedule(this.underWay.length > 0)
       if (!plan) return
-      const built = this.builder.build(plan)
-      const outputs = this.executor.step(built.inputs)
+      const inputs = this.builder.build(plan)
+      const { length: tokens } = inputs.ids
+      const outputs = this.executor.step(inputs)
       // Its failure is heard when its turn comes.
-      outputs.catch(() => {})
-      this.underWay.push({ plan, built, outputs })
+      outputs.catch(ignore)
+      this.underWay.push({ work: plan.work, tokens, states: inputs.hiddenOf?.length ?? 0, outputs })
     }
   }
 
-  private accept({ plan, built }: StepUnderWay, outputs: StepOutputs): void {
+  private accept({ work, tokens, states }: StepUnderWay, outputs: StepOutputs): void {
     this.steps++
-    this.tokens += built.tokens
-    for (const [i, work] of plan.work.entries()) work.request.accept(work, resultsOf(built, outputs, i))
+    this.tokens += tokens
+    const results = resultsOf(outputs, states)
+    for (const piece of work) piece.request.accept(piece, results)
     this.sweep()
   }
 
@@ -277,6 +281,8 @@ function checkOptions({ maxTokens, maxSequences, maxRows }: EngineOptions): void
     `maxSequences is ${maxSequences}; it must be at least 1 and at most the ${maxTokens} tokens and ${maxRows} rows of a step`,
   )
 }
+
+function ignore(): void {}
 
 function closedError(): WarplineError {
   return new WarplineError('engine-closed', 'the engine was closed; load the model again')

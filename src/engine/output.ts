@@ -1,12 +1,6 @@
 import type { ErrorCode } from '../error-codes.js'
 import type { EngineEvent, EngineFinishReason, EngineUsage, FinishEvent, TokenLogprob } from './messages.js'
 
-interface Tokens {
-  readonly ids: readonly number[]
-  readonly logprobs?: readonly TokenLogprob[]
-  readonly cumulativeLogprob?: number
-}
-
 /** A request's voice: it turns what happens into events and keeps the account that comes with them. */
 export class Output {
   preemptions = 0
@@ -49,9 +43,20 @@ export class Output {
     for (const index of [...this.open]) if (index >= choices) this.open.delete(index)
   }
 
-  tokens(index: number, tokens: Tokens): void {
-    this.completionTokens += tokens.ids.length
-    this.emit({ type: 'tokens', id: this.id, index, ...tokens })
+  tokens(index: number, ids: readonly number[]): void {
+    this.completionTokens += ids.length
+    this.emit({ type: 'tokens', id: this.id, index, ids })
+  }
+
+  /** With their log-probabilities, and the sum of all of the output's so far. */
+  scoredTokens(
+    index: number,
+    ids: readonly number[],
+    logprobs: readonly TokenLogprob[],
+    cumulativeLogprob: number,
+  ): void {
+    this.completionTokens += ids.length
+    this.emit({ type: 'tokens', id: this.id, index, ids, logprobs, cumulativeLogprob })
   }
 
   finish(index: number, reason: EngineFinishReason, details: Pick<FinishEvent, 'stopId' | 'score'> = {}): void {

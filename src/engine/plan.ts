@@ -10,12 +10,16 @@ export interface Work {
   readonly count: number
   /** Whether no token stands behind the last of them, so that one is chosen. */
   readonly final: boolean
+  /** Its rows and hidden states among all of the step's, in the order of its tokens: written when the step is built. */
+  firstRow: number
+  rowCount: number
+  firstState: number
 }
 
-/** What came back for one piece of work, in the order of its tokens. */
-export interface WorkResults {
-  readonly rows: readonly SampledRow[]
-  readonly hidden: readonly Float32Array[]
+/** What came of a step: rows and hidden states by their place in it. */
+export interface StepResults {
+  readonly sampled: readonly SampledRow[]
+  stateAt(place: number): Float32Array
 }
 
 /** What one step computes, as it is put together, and how much more fits into it. */
@@ -38,7 +42,8 @@ export class Plan {
     const first = sequence.scheduled
     sequence.scheduled += count
     this.tokensLeft -= count
-    this.work.push({ request, sequence, first, count, final: sequence.pending === 0 })
+    const final = sequence.pending === 0
+    this.work.push({ request, sequence, first, count, final, firstRow: 0, rowCount: 0, firstState: 0 })
   }
 
   /** Each token of a scored prompt takes a row, and the last takes those that choose. */

@@ -29,6 +29,11 @@ export class PromptReport {
     return this.logprobs !== undefined || this.wantsHidden
   }
 
+  /** Whether anything is still being gathered. */
+  get gathering(): boolean {
+    return this.wantsAll && !this.complete
+  }
+
   /** Whether log-probabilities are still being gathered. */
   get scoring(): boolean {
     return this.logprobs !== undefined && !this.complete

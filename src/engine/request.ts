@@ -5,12 +5,14 @@ import type { BlockTable } from './block-table.js'
 import type { CacheHandle, Decoding } from './decoding.js'
 import type { EngineRequest } from './messages.js'
 import type { Output } from './output.js'
-import type { Work, WorkResults } from './plan.js'
+import type { StepResults, Work } from './plan.js'
 import { Prompt } from './prompt.js'
 import { PromptReport } from './prompt-report.js'
 import { SampledChoices } from './sampled-choices.js'
 import { Sequence } from './sequence.js'
 import type { SessionCache } from './session-cache.js'
+
+type Failure = NonNullable<SampledRow['failure']>
 
 /** A request on its way: its prompt, how it is decoded, and the blocks of its sequences. */
 export class Request implements CacheHandle {
@@ -68,8 +70,9 @@ export class Request implements CacheHandle {
 
   /** Once the first sequence holds the prompt again, the others begin on its blocks. */
   spreadPrompt(): void {
+    if (this.spread) return
     const [lead, ...others] = this.decoding.sequences
-    if (this.spread || lead!.scheduled < this.prompt.length) return
+    if (lead!.scheduled < this.prompt.length) return
     for (const sequence of others) this.share(lead!, sequence, this.prompt.length)
     this.spread = true
   }
@@ -85,24 +88,30 @@ export class Request implements CacheHandle {
   }
 
   /** Takes what a step found out: the one place where requests move on. */
-  accept({ sequence, first, count, final }: Work, results: WorkResults): void {
+  accept(work: Work, results: StepResults): void {
+    const { sequence, final, firstRow, rowCount } = work
     if (final) sequence.expected--
     if (sequence.retired) return
-    const failed = results.rows.find((row) => this.isFatal(row))
-    if (failed) {
-      this.fail(failed.failure!)
+    for (let row = firstRow; row < firstRow + rowCount; row++) {
+      const { failure } = results.sampled[row]!
+      if (failure === undefined || !this.isFatal(failure)) continue
+      this.fail(failure)
       return
     }
-    let row = 0
-    let state = 0
-    if (!this.report.complete) {
-      for (let position = first; position < first + count; position++) {
-        if (this.report.scores(position)) this.report.takeRow(position, results.rows[row++]!)
-        if (this.report.wantsHiddenOf(position)) this.report.takeHidden(position, results.hidden[state++]!)
-      }
-      if (first + count >= this.prompt.length) this.completePrompt()
+    const promptRows = this.report.complete ? 0 : this.acceptPrompt(work, results)
+    if (final) this.decoding.accept(sequence, results.sampled, firstRow + promptRows)
+  }
+
+  /** Returns how many of the rows were about the prompt. */
+  private acceptPrompt({ first, count, firstRow, firstState }: Work, { sampled, stateAt }: StepResults): number {
+    let row = firstRow
+    let state = firstState
+    for (let position = first; position < first + count; position++) {
+      if (this.report.scores(position)) this.report.takeRow(position, sampled[row++]!)
+      if (this.report.wantsHiddenOf(position)) this.report.takeHidden(position, stateAt(state++))
     }
-    if (final) this.decoding.accept(sequence, row === 0 ? results.rows : results.rows.slice(row))
+    if (first + count >= this.prompt.length) this.completePrompt()
+    return row - firstRow
   }
 
   fork(sequence: Sequence): Sequence {
@@ -129,17 +138,17 @@ export class Request implements CacheHandle {
   }
 
   /** Bans that leave nothing to choose from are a mistake at the start; later on they end one sequence. */
-  private isFatal({ failure }: SampledRow): boolean {
-    return failure !== undefined && !(failure === 'nothing-allowed' && this.decoding.started)
+  private isFatal(failure: Failure): boolean {
+    return !(failure === 'nothing-allowed' && this.decoding.started)
   }
 
-  private fail(code: keyof typeof FAILURES): void {
+  private fail(code: Failure): void {
     this.decoding.abandon()
     this.output.fail(code, FAILURES[code])
   }
 }
 
-const FAILURES = {
+const FAILURES: Record<Failure, string> = {
   'logits-not-finite':
     'the model computed logits that are not finite numbers; check the checkpoint and the dtype that it runs in',
   'nothing-allowed':

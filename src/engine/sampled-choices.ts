@@ -4,7 +4,7 @@ import type { EngineFinishReason } from './messages.js'
 import type { Output } from './output.js'
 import type { Prompt } from './prompt.js'
 import type { SamplingParameters } from './sampling-parameters.js'
-import { decayedTopP, nextTopP, readsHistory, rowsDependOnTokens, samplingRow } from './sampling-row.js'
+import { decayedTopP, nextTopP, SamplingRows } from './sampling-row.js'
 import { Sequence, type SequenceOptions } from './sequence.js'
 import { tokenLogprob } from './token-logprob.js'
 
@@ -13,6 +13,8 @@ const NO_HISTORY = new Int32Array(0)
 /** One sample: its line of tokens and what it carries from token to token. */
 class Sample extends Sequence {
   cumulativeLogprob = 0
+  /** Made once, and moved from token to token. */
+  row?: SamplingRow
 
   constructor(
     prompt: Int32Array,
@@ -31,8 +33,7 @@ export class SampledChoices implements Decoding {
   readonly width: number
   readonly sequences: Sample[]
   started = false
-  private readonly readsHistory: boolean
-  private readonly dependsOnHost: boolean
+  private readonly rows: SamplingRows
 
   constructor(
     private readonly prompt: Prompt,
@@ -42,8 +43,7 @@ export class SampledChoices implements Decoding {
     private readonly cache: CacheHandle,
   ) {
     this.width = parameters.n
-    this.readsHistory = readsHistory(parameters)
-    this.dependsOnHost = rowsDependOnTokens(parameters)
+    this.rows = new SamplingRows(parameters)
     const first = this.sample(0)
     // Several samples part where the prompt ends: the host makes them out of one when their first tokens have come.
     if (this.width > 1) first.dependsOnHost = true
@@ -55,19 +55,19 @@ export class SampledChoices implements Decoding {
     return this.started ? 1 : this.width
   }
 
-  rows(sample: Sample): SamplingRow[] {
-    if (this.started) return [this.row(sample, sample.index)]
-    return Array.from({ length: this.rowsEach }, (_, index) => this.row(sample, index))
+  ask(sample: Sample, rows: SamplingRow[]): void {
+    if (this.rowsEach === 1) rows.push(this.nextRow(sample))
+    else for (let index = 0; index < this.rowsEach; index++) rows.push(this.firstRow(index))
   }
 
-  accept(sample: Sample, rows: readonly SampledRow[]): void {
+  accept(sample: Sample, rows: readonly SampledRow[], first: number): void {
     if (this.maxTokens === 0) {
       this.end(sample, 'length')
       this.output.finishAll('length')
       return
     }
-    if (this.started) this.append(sample, rows[0]!)
-    else for (const [i, taker] of this.fanOut(sample).entries()) this.append(taker, rows[i]!)
+    if (this.started) this.append(sample, rows[first]!)
+    else for (const [i, taker] of this.fanOut(sample).entries()) this.append(taker, rows[first + i]!)
   }
 
   stop(index: number): void {
@@ -84,18 +84,26 @@ export class SampledChoices implements Decoding {
     for (const sample of this.sequences.splice(0)) this.cache.retire(sample, 0)
   }
 
-  private row(sample: Sample, sampleIndex: number): SamplingRow {
-    const promptLength = this.prompt.length
-    const history = this.readsHistory ? sample.tokens : NO_HISTORY
+  /** Of the first token that sample `sampleIndex` gets. */
+  private firstRow(sampleIndex: number): SamplingRow {
+    const { ids: history, length: promptLength } = this.prompt
+    const { topP } = this.parameters
+    return this.rows.row({ history, promptLength, outputLength: 0, sampleIndex, topP })
+  }
+
+  private nextRow(sample: Sample): SamplingRow {
+    const position = sample.scheduled
+    const history = this.rows.readHistory ? sample.tokens : NO_HISTORY
     let { topP } = sample
     for (let unknown = 1; unknown < sample.expected; unknown++) topP = decayedTopP(topP, this.parameters)
-    const state = { history, promptLength, outputLength: sample.scheduled - promptLength, sampleIndex, topP }
-    return samplingRow(this.parameters, state)
+    sample.row ??= this.firstRow(sample.index)
+    this.rows.move(sample.row, history, position, position - this.prompt.length, topP)
+    return sample.row
   }
 
   private fanOut(first: Sample): Sample[] {
     this.started = true
-    first.dependsOnHost = this.dependsOnHost
+    first.dependsOnHost = this.rows.dependOnTokens
     for (let index = 1; index < this.width; index++) {
       const sample = this.sample(index)
       this.cache.share(first, sample, this.prompt.length)
@@ -106,7 +114,7 @@ export class SampledChoices implements Decoding {
 
   private sample(index: number): Sample {
     const limit = this.prompt.length + Math.max(0, this.maxTokens - 1)
-    return new Sample(this.prompt.ids, index, this.parameters.topP, { limit, dependsOnHost: this.dependsOnHost })
+    return new Sample(this.prompt.ids, index, this.parameters.topP, { limit, dependsOnHost: this.rows.dependOnTokens })
   }
 
   private append(sample: Sample, row: SampledRow): void {
@@ -117,13 +125,11 @@ export class SampledChoices implements Decoding {
     }
     sample.append(token)
     sample.topP = nextTopP(sample.topP, token, this.parameters)
-    const ids = [token]
     if (this.parameters.logprobs < 0) {
-      this.output.tokens(sample.index, { ids })
+      this.output.tokens(sample.index, [token])
     } else {
       sample.cumulativeLogprob += row.logprob
-      const { cumulativeLogprob } = sample
-      this.output.tokens(sample.index, { ids, logprobs: [tokenLogprob(token, row)], cumulativeLogprob })
+      this.output.scoredTokens(sample.index, [token], [tokenLogprob(token, row)], sample.cumulativeLogprob)
     }
     if (this.parameters.stopIds.includes(token)) this.end(sample, 'stop', token)
     else if (sample.known - this.prompt.length >= this.maxTokens) this.end(sample, 'length')

@@ -4,7 +4,7 @@ import type { SamplingParameters } from './sampling-parameters.js'
 
 /** What a row needs to know of its sequence. */
 export interface SequenceState {
-  /** Prompt and output so far; -1 for a soft prompt's rows. Not looked at unless `readsHistory`. */
+  /** Prompt and output so far; -1 for a soft prompt's rows. Not looked at unless `readHistory`. */
   readonly history: Int32Array
   readonly promptLength: number
   readonly outputLength: number
@@ -14,54 +14,53 @@ export interface SequenceState {
   readonly topP: number
 }
 
-/** How the token after prompt and output is chosen: a draw, or a beam's candidates where the request is a beam search. */
-export function samplingRow(parameters: SamplingParameters, state: SequenceState): SamplingRow {
-  const { row, needsHistory, bannedEarly } = commonOf(parameters)
-  return {
-    ...row,
-    topP: state.topP,
-    history: needsHistory ? state.history : row.history,
-    promptLength: needsHistory ? state.promptLength : 0,
-    banned: state.outputLength < parameters.minTokens ? bannedEarly : row.banned,
-    position: state.promptLength + state.outputLength,
-    sampleIndex: state.sampleIndex,
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** The rows of one request: how its tokens are chosen, by draws or, where it is a beam search, among candidates. */
+export class SamplingRows {
+  /** Whether a row's outcome depends on more than the number of the tokens before it, beside the model's logits. */
+  readonly readHistory: boolean
+  /** Whether a row cannot be written before the ids of the tokens before it are known. */
+  readonly dependOnTokens: boolean
+  /** What all rows have in common. */
+  private readonly common: SamplingRow
+  /** Before the minimum length. */
+  private readonly bannedEarly: Int32Array
+
+  constructor(private readonly parameters: SamplingParameters) {
+    const { suppressIds, stopIds, topP, topPResetIds } = parameters
+    this.common = commonRow(parameters)
+    this.bannedEarly = Int32Array.from([...suppressIds, ...stopIds])
+    this.readHistory =
+      parameters.repetitionPenalty !== 1 ||
+      parameters.presencePenalty !== 0 ||
+      parameters.frequencyPenalty !== 0 ||
+      parameters.noRepeatNgramSize > 0 ||
+      this.common.badWords.some((word) => word.length > 1)
+    this.dependOnTokens = this.readHistory || (topPResetIds.length > 0 && decayedTopP(topP, parameters) !== topP)
+  }
+
+  /** How the token after prompt and output is chosen. */
+  row(state: SequenceState): SamplingRow {
+    const row = { ...this.common, sampleIndex: state.sampleIndex }
+    if (this.readHistory) row.promptLength = state.promptLength
+    this.move(row, state.history, state.promptLength + state.outputLength, state.outputLength, state.topP)
+    return row
+  }
+
+  /** Makes the row of a sequence that of a later token. */
+  move(row: SamplingRow, history: Int32Array, position: number, outputLength: number, topP: number): void {
+    const moved: Writable<SamplingRow> = row
+    if (this.readHistory) moved.history = history
+    moved.position = position
+    moved.banned = outputLength < this.parameters.minTokens ? this.bannedEarly : this.common.banned
+    moved.topP = topP
   }
 }
 
-/** Whether a row's outcome depends on more of the tokens before it than their number, beside the model's logits. */
-export function readsHistory(parameters: SamplingParameters): boolean {
-  return commonOf(parameters).needsHistory
-}
-
-/** Whether a row cannot be written before the tokens before it are known. */
-export function rowsDependOnTokens(parameters: SamplingParameters): boolean {
-  const { topP, topPResetIds } = parameters
-  return readsHistory(parameters) || (topPResetIds.length > 0 && decayedTopP(topP, parameters) !== topP)
-}
-
-/** What the rows of all of a request's tokens have in common. */
-interface Common {
-  readonly row: SamplingRow
-  readonly needsHistory: boolean
-  /** Before the minimum length. */
-  readonly bannedEarly: Int32Array
-}
-
-/** Made once a request: a row is needed for every token. */
-const commons = new WeakMap<SamplingParameters, Common>()
-
-function commonOf(parameters: SamplingParameters): Common {
-  const known = commons.get(parameters)
-  if (known) return known
-  const common = makeCommon(parameters)
-  commons.set(parameters, common)
-  return common
-}
-
-function makeCommon(parameters: SamplingParameters): Common {
+function commonRow(parameters: SamplingParameters): SamplingRow {
   const isBeam = parameters.numBeams > 1
-  const badWords = effectiveBadWords(parameters)
-  const row: SamplingRow = {
+  return {
     mode: isBeam ? 'beam' : 'draw',
     temperature: parameters.temperature,
     topK: parameters.topK,
@@ -75,7 +74,7 @@ function makeCommon(parameters: SamplingParameters): Common {
     biasIds: Int32Array.from(parameters.logitBias.keys()),
     biasValues: Float32Array.from(parameters.logitBias.values()),
     banned: Int32Array.from(parameters.suppressIds),
-    badWords,
+    badWords: effectiveBadWords(parameters),
     noRepeatNgram: parameters.noRepeatNgramSize,
     seedLow: Number(parameters.seed & 0xffffffffn),
     seedHigh: Number(parameters.seed >> 32n),
@@ -86,13 +85,6 @@ function makeCommon(parameters: SamplingParameters): Common {
     logprobs: parameters.logprobs >= 0,
     target: -1,
   }
-  const needsHistory =
-    parameters.repetitionPenalty !== 1 ||
-    parameters.presencePenalty !== 0 ||
-    parameters.frequencyPenalty !== 0 ||
-    parameters.noRepeatNgramSize > 0 ||
-    badWords.some((word) => word.length > 1)
-  return { row, needsHistory, bannedEarly: Int32Array.from([...parameters.suppressIds, ...parameters.stopIds]) }
 }
 
 /** Asks for the log-probability and rank of `target`, and for the `topLogprobs` likeliest tokens; chooses nothing. */

@@ -17,8 +17,8 @@ export class Sequence {
   known: number
   expected = 0
   scheduled = 0
-  /** Where the token that was expected last comes from: a row of the step built last. Counts while `expected` is not 0. */
-  row = -1
+  /** Which row of the step built last chooses the token that is expected last; means nothing while none is. */
+  expectedFrom = -1
   /** It wants no more tokens and holds no blocks. */
   retired = false
   readonly limit: number

@@ -1,6 +1,7 @@
 import type { SamplingRow, StepInputs, StepOutputs } from '../program/step.js'
 import type { BlockTable } from './block-table.js'
-import type { Plan, Work, WorkResults } from './plan.js'
+import type { Plan, StepResults, Work } from './plan.js'
+import { Reused } from './reused.js'
 import type { StepLimits } from './scheduler.js'
 
 export interface StepShape extends StepLimits {
@@ -13,15 +14,6 @@ export interface StepShape extends StepLimits {
   readonly rotaryLengths: boolean
 }
 
-/** A step, and where each piece's rows and hidden states end among all of the step's. */
-export interface BuiltStep {
-  /** Valid until the next step is built. */
-  readonly inputs: StepInputs
-  readonly tokens: number
-  readonly rowEnds: readonly number[]
-  readonly hiddenEnds: readonly number[]
-}
-
 /** What a row of block tables was last filled with. */
 interface Filled {
   table: BlockTable | undefined
@@ -29,77 +21,71 @@ interface Filled {
   length: number
 }
 
+const NO_COPIES = new Int32Array(0)
+
 /**
- * Writes a plan into the arrays of a step, which are allocated once: its inputs are valid until the next step is built.
- * Block tables are only brought up to date: a sequence that keeps its place from step to step costs nothing
- * until it gets a new block.
+ * Writes a plan into the arrays of a step, which are allocated once: the inputs are valid until the next step is built.
+ * Block tables are only brought up to date: a sequence that keeps its place from step to step costs nothing until it
+ * gets a new block.
  */
 export class StepBuilder {
-  private readonly ids: Int32Array
-  private readonly idsFrom: Int32Array
-  private readonly positions: Int32Array
-  private readonly slots: Int32Array
-  private readonly rotary: Int32Array | undefined
-  private readonly queryStarts: Int32Array
-  private readonly contextLengths: Int32Array
-  private readonly tables: Int32Array
+  private readonly ids: Reused
+  private readonly idsFrom: Reused
+  private readonly positions: Reused
+  private readonly slots: Reused
+  private readonly rotary: Reused | undefined
+  private readonly queryStarts: Reused
+  private readonly contextLengths: Reused
+  private readonly tables: Reused
   private readonly filled: Filled[]
-  private readonly rows: Int32Array
+  private readonly rows: Reused
   private soft: Float32Array | undefined
 
   constructor(private readonly shape: StepShape) {
     const { maxTokens, maxSequences, maxRows, tableWidth } = shape
-    this.ids = new Int32Array(maxTokens)
-    this.idsFrom = new Int32Array(maxTokens)
-    this.positions = new Int32Array(maxTokens)
-    this.slots = new Int32Array(maxTokens)
-    this.rotary = shape.rotaryLengths ? new Int32Array(maxTokens) : undefined
-    this.queryStarts = new Int32Array(maxSequences + 1)
-    this.contextLengths = new Int32Array(maxSequences)
-    this.tables = new Int32Array(maxSequences * tableWidth)
+    this.ids = new Reused(maxTokens)
+    this.idsFrom = new Reused(maxTokens)
+    this.positions = new Reused(maxTokens)
+    this.slots = new Reused(maxTokens)
+    this.rotary = shape.rotaryLengths ? new Reused(maxTokens) : undefined
+    this.queryStarts = new Reused(maxSequences + 1)
+    this.contextLengths = new Reused(maxSequences)
+    this.tables = new Reused(maxSequences * tableWidth)
     this.filled = Array.from({ length: maxSequences }, () => ({ table: undefined, revision: 0, length: 0 }))
-    this.rows = new Int32Array(maxRows)
+    this.rows = new Reused(maxRows)
   }
 
-  build({ work, copies }: Plan): BuiltStep {
+  build({ work, copies }: Plan): StepInputs {
     const sampling: SamplingRow[] = []
     const hiddenOf: number[] = []
-    const rowEnds: number[] = []
-    const hiddenEnds: number[] = []
     let tokens = 0
     let someUnknown = false
-    for (const [i, piece] of work.entries()) {
+    for (let i = 0; i < work.length; i++) {
+      const piece = work[i]!
       this.fillTokens(piece, tokens)
       if (this.fillUnknown(piece, tokens)) someUnknown = true
       this.fillTable(piece.sequence.table, i)
-      this.askAboutPrompt(piece, tokens, sampling, hiddenOf)
+      this.ask(piece, tokens, sampling, hiddenOf)
       tokens += piece.count
-      if (piece.final) {
-        piece.sequence.row = sampling.length
-        this.pushRows(piece.request.decoding.rows(piece.sequence), tokens - 1, sampling)
-      }
-      this.queryStarts[i + 1] = tokens
-      this.contextLengths[i] = piece.first + piece.count
-      rowEnds.push(sampling.length)
-      hiddenEnds.push(hiddenOf.length)
+      this.queryStarts.all[i + 1] = tokens
+      this.contextLengths.all[i] = piece.first + piece.count
     }
     const softRows = this.fillSoftRows(work)
-    const inputs = {
-      ids: this.ids.subarray(0, tokens),
-      ...(someUnknown && { idsFrom: this.idsFrom.subarray(0, tokens) }),
-      positions: this.positions.subarray(0, tokens),
-      slots: this.slots.subarray(0, tokens),
-      ...(this.rotary && { rotaryLengths: this.rotary.subarray(0, tokens) }),
-      queryStarts: this.queryStarts.subarray(0, work.length + 1),
-      contextLengths: this.contextLengths.subarray(0, work.length),
-      blockTables: this.tables.subarray(0, work.length * this.shape.tableWidth),
-      rows: this.rows.subarray(0, sampling.length),
-      copies: Int32Array.from(copies),
-      ...(softRows && { softRows: softRows.subarray(0, tokens * this.shape.embeddingWidth) }),
+    return {
+      ids: this.ids.first(tokens),
+      idsFrom: someUnknown ? this.idsFrom.first(tokens) : undefined,
+      positions: this.positions.first(tokens),
+      rotaryLengths: this.rotary?.first(tokens),
+      slots: this.slots.first(tokens),
+      queryStarts: this.queryStarts.first(work.length + 1),
+      contextLengths: this.contextLengths.first(work.length),
+      blockTables: this.tables.first(work.length * this.shape.tableWidth),
+      rows: this.rows.first(sampling.length),
+      copies: copies.length > 0 ? Int32Array.from(copies) : NO_COPIES,
+      softRows: softRows?.subarray(0, tokens * this.shape.embeddingWidth),
       sampling,
-      ...(hiddenOf.length > 0 && { hiddenOf: Int32Array.from(hiddenOf) }),
+      hiddenOf: hiddenOf.length > 0 ? Int32Array.from(hiddenOf) : undefined,
     }
-    return { inputs, tokens, rowEnds, hiddenEnds }
   }
 
   private fillTokens({ request, sequence, first, count }: Work, offset: number): void {
@@ -107,19 +93,19 @@ export class StepBuilder {
     const { blocks } = sequence.table
     for (let i = 0; i < count; i++) {
       const position = first + i
-      this.ids[offset + i] = sequence.tokenAt(position)
-      this.positions[offset + i] = position
-      this.slots[offset + i] = blocks[Math.floor(position / blockSize)]! * blockSize + (position % blockSize)
-      if (this.rotary) this.rotary[offset + i] = Math.max(request.prompt.length, position + 1)
+      this.ids.all[offset + i] = sequence.tokenAt(position)
+      this.positions.all[offset + i] = position
+      this.slots.all[offset + i] = blocks[Math.floor(position / blockSize)]! * blockSize + (position % blockSize)
+      if (this.rotary) this.rotary.all[offset + i] = Math.max(request.prompt.length, position + 1)
     }
   }
 
   /** Only the last of a piece's tokens can be one that the step before is still choosing; true if it is. */
   private fillUnknown({ sequence, first, count }: Work, offset: number): boolean {
-    this.idsFrom.fill(-1, offset, offset + count)
+    this.idsFrom.all.fill(-1, offset, offset + count)
     if (first + count <= sequence.known) return false
-    this.ids[offset + count - 1] = 0
-    this.idsFrom[offset + count - 1] = sequence.row
+    this.ids.all[offset + count - 1] = 0
+    this.idsFrom.all[offset + count - 1] = sequence.expectedFrom
     return true
   }
 
@@ -128,24 +114,29 @@ export class StepBuilder {
     const start = row * this.shape.tableWidth
     const current = filled.table === table && filled.revision === table.revision
     const from = current ? filled.length : 0
-    if (from < table.length) this.tables.set(table.blocks.subarray(from, table.length), start + from)
-    if (filled.length > table.length) this.tables.fill(0, start + table.length, start + filled.length)
+    for (let i = from; i < table.length; i++) this.tables.all[start + i] = table.blocks[i]!
+    if (filled.length > table.length) this.tables.all.fill(0, start + table.length, start + filled.length)
     filled.table = table
     filled.revision = table.revision
     filled.length = table.length
   }
 
-  private askAboutPrompt({ request, first, count }: Work, offset: number, sampling: SamplingRow[], hiddenOf: number[]) {
+  /** Rows and hidden states of the piece whose first token is the step's token number `offset`. */
+  private ask(piece: Work, offset: number, sampling: SamplingRow[], hiddenOf: number[]): void {
+    const { request, sequence, first, count, final } = piece
     const { report } = request
-    if (report.complete || !report.wantsAll) return
-    for (let i = 0; i < count; i++) {
-      if (report.scores(first + i)) this.pushRows([report.row(first + i)], offset + i, sampling)
+    piece.firstRow = sampling.length
+    piece.firstState = hiddenOf.length
+    for (let i = 0; report.gathering && i < count; i++) {
+      if (report.scores(first + i)) this.rows.all[sampling.push(report.row(first + i)) - 1] = offset + i
       if (report.wantsHiddenOf(first + i)) hiddenOf.push(offset + i)
     }
-  }
-
-  private pushRows(rows: readonly SamplingRow[], token: number, sampling: SamplingRow[]): void {
-    for (const row of rows) this.rows[sampling.push(row) - 1] = token
+    if (final) {
+      sequence.expectedFrom = sampling.length
+      request.decoding.ask(sequence, sampling)
+      this.rows.all.fill(offset + count - 1, sequence.expectedFrom, sampling.length)
+    }
+    piece.rowCount = sampling.length - piece.firstRow
   }
 
   /** Undefined where no token needs one. */
@@ -157,20 +148,15 @@ export class StepBuilder {
     let token = 0
     for (const { request, first, count } of work) {
       for (let i = 0; i < count; i++, token++) {
-        if (this.ids[token]! < 0) this.soft.set(request.prompt.softRow(first + i), token * embeddingWidth)
+        if (this.ids.all[token]! < 0) this.soft.set(request.prompt.softRow(first + i), token * embeddingWidth)
       }
     }
     return this.soft
   }
 }
 
-/** What came back for the step's piece of work number `piece`. */
-export function resultsOf({ rowEnds, hiddenEnds }: BuiltStep, outputs: StepOutputs, piece: number): WorkResults {
-  const rows = outputs.sampled.slice(rowEnds[piece - 1] ?? 0, rowEnds[piece])
-  const firstState = hiddenEnds[piece - 1] ?? 0
-  const states = hiddenEnds[piece]! - firstState
-  if (states === 0) return { rows, hidden: [] }
-  const width = outputs.hidden!.length / hiddenEnds.at(-1)!
-  const stateAt = (i: number) => outputs.hidden!.subarray(i * width, (i + 1) * width)
-  return { rows, hidden: Array.from({ length: states }, (_, i) => stateAt(firstState + i)) }
+/** `states`: hidden states that were asked for. */
+export function resultsOf({ sampled, hidden }: StepOutputs, states: number): StepResults {
+  const width = hidden ? hidden.length / states : 0
+  return { sampled, stateAt: (place) => hidden!.subarray(place * width, (place + 1) * width) }
 }

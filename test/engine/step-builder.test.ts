@@ -42,7 +42,7 @@ test('block tables that are only brought up to date are whole, with zeros behind
           blocks.reserve(sequence!.table, sequence!.scheduled, sequence!.scheduled + 1, [])
           plan.add(all[i]!, sequence!, 1)
         }
-        const { inputs } = builder.build(plan)
+        const inputs = builder.build(plan)
         for (const [row, i] of order.entries()) {
           const { table } = all[i]!.decoding.sequences[0]!
           const expected = [...table.blocks.subarray(0, table.length), ...Array(8 - table.length).fill(0)]

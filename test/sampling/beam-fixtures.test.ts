@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { sample } from '../../src/backend/reference/sample.js'
 import { DEFAULT_SAMPLING, type SamplingParameters } from '../../src/engine/sampling-parameters.js'
-import { samplingRow } from '../../src/engine/sampling-row.js'
+import { SamplingRows } from '../../src/engine/sampling-row.js'
 import { type GoldenBeam, type LoadedModel, loadForTest, promptLogits } from '../support/golden.js'
 import { runBeamSearch } from './run-beam-search.js'
 
@@ -62,7 +62,7 @@ for (const name of ['beam-early', 'beam-diverse']) {
       const { hypotheses } = await runBeamSearch({ ...parameters, eosIds: parameters.stopIds }, async (output) => {
         const history = Int32Array.of(...prompt, ...output)
         const state = { promptLength: prompt.length, outputLength: output.length, sampleIndex: 0, topP: 1 }
-        const row = samplingRow(parameters, { ...state, history })
+        const row = new SamplingRows(parameters).row({ ...state, history })
         return sample(await logitsAfter([...history]), model.spec.vocabulary, [row])[0]!
       })
       assert.deepEqual(

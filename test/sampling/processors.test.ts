@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { distribution } from '../../src/backend/reference/sampling/distribution.js'
 import { DEFAULT_SAMPLING, type SamplingParameters } from '../../src/engine/sampling-parameters.js'
-import { samplingRow } from '../../src/engine/sampling-row.js'
+import { SamplingRows } from '../../src/engine/sampling-row.js'
 
 interface Case {
   readonly name: string
@@ -56,7 +56,7 @@ function parameter(processor: Processor, promptLength: number): Partial<Sampling
 function ours({ processors, prompt, generated, logits }: Case): Float32Array {
   const given = processors.map((processor) => parameter(processor, prompt.length))
   const parameters: SamplingParameters = Object.assign({ ...DEFAULT_SAMPLING, temperature: 1 }, ...given)
-  const row = samplingRow(parameters, {
+  const row = new SamplingRows(parameters).row({
     history: Int32Array.of(...prompt, ...generated),
     promptLength: prompt.length,
     outputLength: generated.length,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BeamSearch } from '../../src/engine/beam-search.js'
 import { DEFAULT_SAMPLING, type SamplingParameters } from '../../src/engine/sampling-parameters.js'
-import { nextTopP, type SequenceState, samplingRow } from '../../src/engine/sampling-row.js'
+import { nextTopP, SamplingRows, type SequenceState } from '../../src/engine/sampling-row.js'
 
 const state: SequenceState = {
   history: Int32Array.of(4, 5, 6, 7, 8),
@@ -11,7 +11,7 @@ const state: SequenceState = {
   sampleIndex: 2,
   topP: 0.7,
 }
-const rowOf = (given: Partial<SamplingParameters>) => samplingRow({ ...DEFAULT_SAMPLING, ...given }, state)
+const rowOf = (given: Partial<SamplingParameters>) => new SamplingRows({ ...DEFAULT_SAMPLING, ...given }).row(state)
 
 test('the counter of the draw is the position of the token that is drawn and the sample index', () => {
   const row = rowOf({ seed: 0x1234_5678_9abc_def0n })

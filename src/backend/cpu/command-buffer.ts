@@ -1,6 +1,7 @@
 import type { Ref } from '../../program/buffer.js'
 import type { Operation, Rotary } from '../../program/operation.js'
 import type { Program } from '../../program/program.js'
+import type { Fields, Struct, Values } from '../structs.js'
 import { CACHE_ENTRY, COMMAND_BYTES, OPCODES } from './abi.js'
 import type { Activations } from './activations.js'
 import type { Caches } from './caches.js'
@@ -9,7 +10,6 @@ import type { Address } from './library.js'
 import type { NativeMemory } from './native-memory.js'
 import type { Sampling } from './sampling.js'
 import type { StepMemory } from './step-memory.js'
-import type { Fields, Struct, Values } from '../structs.js'
 import type { Weights } from './weights.js'
 
 /** A run of commands, or an operation for which the host meets other ranks. */

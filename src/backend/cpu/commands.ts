@@ -12,11 +12,11 @@ import type {
   Rotary,
 } from '../../program/operation.js'
 import { getBuffer, type Program } from '../../program/program.js'
+import type { Values } from '../structs.js'
 import { ACTIVATION, CACHE, type CommandKind, MOST_ADDS, NORM, type OPCODES, SIZE } from './abi.js'
 import type { Cache } from './caches.js'
 import type { Address } from './library.js'
 import { cacheStorage } from './storage.js'
-import type { Values } from '../structs.js'
 import type { MatrixValues } from './weights.js'
 
 /** Where the buffers of a program are. */

@@ -2,10 +2,10 @@ import type { Ref } from '../../program/buffer.js'
 import type { Program } from '../../program/program.js'
 import { sourceShape, type WeightReader } from '../../program/weight-source.js'
 import type { ExecutorOptions } from '../executor.js'
+import type { Values } from '../structs.js'
 import { MATRIX } from './abi.js'
 import type { Address, CpuLibrary } from './library.js'
 import { lines, type NativeMemory, type Region } from './native-memory.js'
-import type { Values } from '../structs.js'
 import { type MatrixPlan, planWeights, type VectorPlan } from './weight-plan.js'
 
 export type MatrixValues = Values<typeof MATRIX.fields>

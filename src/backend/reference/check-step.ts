@@ -44,7 +44,10 @@ function checkTokens(inputs: StepInputs, limits: StepLimits, has: (name: string)
 function checkIdsFrom(idsFrom: Int32Array, tokens: number, rowsBefore: number | undefined): void {
   if (rowsBefore === undefined) stepInvalid('idsFrom is given to an executor that does not run ahead')
   if (idsFrom.length !== tokens) stepInvalid(`${tokens} tokens need as many idsFrom, not ${idsFrom.length}`)
-  each(idsFrom, (row) => row === -1 || inside(row, rowsBefore) || stepInvalid(`idsFrom names row ${row} of ${rowsBefore}`))
+  each(
+    idsFrom,
+    (row) => row === -1 || inside(row, rowsBefore) || stepInvalid(`idsFrom names row ${row} of ${rowsBefore}`),
+  )
 }
 
 function checkRows(inputs: StepInputs, { maxRows }: StepLimits, has: (name: string) => boolean): void {
