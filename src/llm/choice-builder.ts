@@ -38,24 +38,26 @@ export class ChoiceBuilder {
   /** The part of the stream that these tokens make; undefined once the choice has ended. */
   push(ids: readonly number[], logprobs: readonly EngineLogprob[] | undefined): Part | undefined {
     if (this.finishReason) return undefined
-    const fresh: TokenLogprob[] = []
-    const accepted: number[] = []
     let text = ''
-    for (const [i, id] of ids.entries()) {
-      accepted.push(id)
-      if (logprobs?.[i]) fresh.push(describeLogprob(logprobs[i], this.options.tokenTexts))
-      if (this.options.stopIds.has(id)) continue
-      const found = this.stops.push(this.detokenizer?.push([id]) ?? '')
-      text += found.emit
-      if (found.stopped !== undefined) {
-        this.finishReason = 'stop'
-        break
-      }
+    let accepted = 0
+    while (accepted < ids.length && !this.finishReason) {
+      const id = ids[accepted++]!
+      this.tokenIds.push(id)
+      if (!this.options.stopIds.has(id)) text += this.read(id)
     }
-    this.tokenIds.push(...accepted)
-    this.logprobs.push(...fresh)
-    if (logprobs) this.cumulativeLogprob = this.logprobs.reduce((sum, { logprob }) => sum + logprob, 0)
-    return this.part(text, accepted, logprobs && fresh)
+    const fresh = logprobs?.slice(0, accepted).map((entry) => describeLogprob(entry, this.options.tokenTexts))
+    if (fresh) {
+      this.logprobs.push(...fresh)
+      this.cumulativeLogprob = fresh.reduce((sum, { logprob }) => sum + logprob, this.cumulativeLogprob ?? 0)
+    }
+    return this.part(text, accepted === ids.length ? ids : ids.slice(0, accepted), fresh)
+  }
+
+  /** The text that the token makes certain; a stop text in it ends the choice. */
+  private read(id: number): string {
+    const { emit, stopped } = this.stops.push(this.detokenizer?.push(id) ?? '')
+    if (stopped !== undefined) this.finishReason = 'stop'
+    return emit
   }
 
   /** Text still held back (an unfinished character, the beginning of a stop text) comes out now. */
@@ -85,6 +87,7 @@ export class ChoiceBuilder {
   private part(text: string, tokenIds: readonly number[], logprobs: readonly TokenLogprob[] | undefined): Part {
     this.text += text
     const { prompt, index, finishReason } = this
+    if (!logprobs && !finishReason) return { prompt, index, text, tokenIds }
     return { prompt, index, text, tokenIds, ...(logprobs && { logprobs }), ...(finishReason && { finishReason }) }
   }
 }

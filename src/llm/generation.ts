@@ -13,7 +13,8 @@ export interface RunListener {
  */
 export class Generation<R extends Result | Result[]> implements AsyncIterable<Part>, PromiseLike<R> {
   private readonly parts: Part[] = []
-  private readonly waiters: (() => void)[] = []
+  /** Each is asked after every change and says whether its wait is over. */
+  private waiters: (() => boolean)[] = []
   private failure: unknown
   private runs: readonly PromptRun[] = []
   /** Runs that have not ended. */
@@ -58,15 +59,16 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
   [Symbol.asyncIterator](): AsyncIterator<Part, undefined, undefined> {
     let next = 0
     return {
-      next: async () => {
-        for (;;) {
-          if (next < this.parts.length) return { done: false, value: this.parts[next++]! }
-          if (this.open === 0) break
-          await this.change()
-        }
-        this.throwFailure()
-        return { done: true, value: undefined }
-      },
+      next: () =>
+        new Promise((resolve, reject) => {
+          this.wait(() => {
+            if (next < this.parts.length) resolve({ done: false, value: this.parts[next++]! })
+            else if (this.open > 0) return false
+            else if (this.failure !== undefined) reject(this.failure)
+            else resolve({ done: true, value: undefined })
+            return true
+          })
+        }),
       return: async () => {
         next = Number.POSITIVE_INFINITY
         this.cancel()
@@ -76,13 +78,14 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
   }
 
   private async whole(): Promise<R> {
-    while (this.open > 0) await this.change()
-    this.throwFailure()
-    return this.collect(this.runs.map((run) => run.result!))
-  }
-
-  private throwFailure(): void {
+    await new Promise<void>((resolve) => {
+      this.wait(() => {
+        if (this.open === 0) resolve()
+        return this.open === 0
+      })
+    })
     if (this.failure !== undefined) throw this.failure
+    return this.collect(this.runs.map((run) => run.result!))
   }
 
   private push(part: Part): void {
@@ -100,11 +103,11 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
     this.wake()
   }
 
-  private change(): Promise<void> {
-    return new Promise((resolve) => this.waiters.push(resolve))
+  private wait(isOver: () => boolean): void {
+    if (!isOver()) this.waiters.push(isOver)
   }
 
   private wake(): void {
-    for (const resolve of this.waiters.splice(0)) resolve()
+    if (this.waiters.length > 0) this.waiters = this.waiters.filter((isOver) => !isOver())
   }
 }
