@@ -13,8 +13,7 @@ export interface RunListener {
  */
 export class Generation<R extends Result | Result[]> implements AsyncIterable<Part>, PromiseLike<R> {
   private readonly parts: Part[] = []
-  /** Each is asked after every change and says whether its wait is over. */
-  private waiters: (() => boolean)[] = []
+  private readonly waiters: (() => void)[] = []
   private failure: unknown
   private runs: readonly PromptRun[] = []
   /** Runs that have not ended. */
@@ -59,16 +58,15 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
   [Symbol.asyncIterator](): AsyncIterator<Part, undefined, undefined> {
     let next = 0
     return {
-      next: () =>
-        new Promise((resolve, reject) => {
-          this.wait(() => {
-            if (next < this.parts.length) resolve({ done: false, value: this.parts[next++]! })
-            else if (this.open > 0) return false
-            else if (this.failure !== undefined) reject(this.failure)
-            else resolve({ done: true, value: undefined })
-            return true
-          })
-        }),
+      next: async () => {
+        for (;;) {
+          if (next < this.parts.length) return { done: false, value: this.parts[next++]! }
+          if (this.open === 0) break
+          await this.change()
+        }
+        this.throwFailure()
+        return { done: true, value: undefined }
+      },
       return: async () => {
         next = Number.POSITIVE_INFINITY
         this.cancel()
@@ -78,14 +76,13 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
   }
 
   private async whole(): Promise<R> {
-    await new Promise<void>((resolve) => {
-      this.wait(() => {
-        if (this.open === 0) resolve()
-        return this.open === 0
-      })
-    })
-    if (this.failure !== undefined) throw this.failure
+    while (this.open > 0) await this.change()
+    this.throwFailure()
     return this.collect(this.runs.map((run) => run.result!))
+  }
+
+  private throwFailure(): void {
+    if (this.failure !== undefined) throw this.failure
   }
 
   private push(part: Part): void {
@@ -103,11 +100,12 @@ export class Generation<R extends Result | Result[]> implements AsyncIterable<Pa
     this.wake()
   }
 
-  private wait(isOver: () => boolean): void {
-    if (!isOver()) this.waiters.push(isOver)
+  private change(): Promise<void> {
+    return new Promise((resolve) => this.waiters.push(resolve))
   }
 
   private wake(): void {
-    if (this.waiters.length > 0) this.waiters = this.waiters.filter((isOver) => !isOver())
+    if (this.waiters.length === 0) return
+    for (const resolve of this.waiters.splice(0)) resolve()
   }
 }
