@@ -10,8 +10,8 @@ export function sample(values: readonly number[]): Sample {
   return { median: quantile(sorted, 0.5), spread: (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / 2, values }
 }
 
-/** Linear between the neighbours. */
-function quantile(sorted: readonly number[], q: number): number {
+/** Of sorted values; linear between the neighbours. */
+export function quantile(sorted: readonly number[], q: number): number {
   const at = (sorted.length - 1) * q
   const low = Math.floor(at)
   const high = Math.min(low + 1, sorted.length - 1)

@@ -1,6 +1,16 @@
 import type { Executor } from '../../src/backend/executor.js'
 import type { SampledRow, StepInputs, StepOutputs } from '../../src/program/step.js'
-import { DEFAULT_ROW } from './rows.js'
+
+/** What comes back for a row of which only the token is wanted. */
+const ROW: SampledRow = {
+  token: 0,
+  logprob: Number.NaN,
+  rank: 0,
+  topIds: new Int32Array(0),
+  topLogprobs: new Float32Array(0),
+  candidateIds: new Int32Array(0),
+  candidateLogprobs: new Float32Array(0),
+}
 
 /**
  * An executor without a model: it computes nothing and takes `stepMs` for it, as a device beside the host would. With 0 a
@@ -9,24 +19,28 @@ import { DEFAULT_ROW } from './rows.js'
 export class Device implements Executor {
   readonly memory = { weights: 0, cache: 0, activations: 0 }
   steps = 0
-  /** Milliseconds from each step's end, as the host hears of it, to the next call of `step`. */
+  /** Milliseconds from each step's end, as the host hears of it, to the next call of `step`; and from call to call. */
   readonly gaps: number[] = []
+  readonly periods: number[] = []
   private readonly sampled: readonly SampledRow[]
   private busyUntil = 0
   private heardAt: number | undefined
+  private calledAt: number | undefined
 
   constructor(
     readonly stepsAhead: 0 | 1,
     private readonly stepMs: number,
     vocabulary: number,
   ) {
-    this.sampled = Array.from({ length: 1024 }, (_, i) => ({ ...DEFAULT_ROW, token: (i * 7919) % vocabulary }))
+    this.sampled = Array.from({ length: 1024 }, (_, i) => ({ ...ROW, token: (i * 7919) % vocabulary }))
   }
 
   step({ rows }: StepInputs): Promise<StepOutputs> {
     const now = performance.now()
     if (this.heardAt !== undefined) this.gaps.push(now - this.heardAt)
     this.heardAt = undefined
+    if (this.calledAt !== undefined) this.periods.push(now - this.calledAt)
+    this.calledAt = now
     this.steps++
     const first = this.steps % 512
     const outputs = { sampled: this.sampled.slice(first, first + rows.length) }

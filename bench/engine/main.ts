@@ -6,9 +6,21 @@ import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Tokenizer } from '../../src/text/index.js'
-import { sample } from '../cpu/statistics.js'
+import { quantile, sample } from '../cpu/statistics.js'
 import { type Load, runStreams } from './clients.js'
 import { Device } from './device.js'
+
+interface Row {
+  readonly sequences: number
+  readonly stepsAhead: number
+  /** From one step to the next where a step takes no time: the median, and what a tenth of the steps stays below. */
+  readonly stepUs: number
+  readonly undisturbedUs: number
+  /** The mean of the same, with garbage collection and the beginnings and ends of streams. */
+  readonly meanUs: number
+  /** By how much the mean step takes longer than the device. */
+  readonly exposedUs: number
+}
 
 const { values } = parseArgs({
   options: {
@@ -24,63 +36,42 @@ const { values } = parseArgs({
 const tokenizer = (await Tokenizer.load(fileURLToPath(new URL('../../models/warpline-stories', import.meta.url))))!
 const rounds = Number(values.rounds)
 const stepMs = Number(values['step-ms'])
-const rows: {
-  sequences: number
-  stepsAhead: number
-  hostUs: number
-  cpuUs: number
-  gapUs: number
-  exposedUs: number
-}[] = []
+const rows: Row[] = []
 for (const sequences of values.sequences.split(',').map(Number)) {
   const load = { sequences, promptTokens: Number(values['prompt-tokens']), newTokens: Number(values['new-tokens']) }
   for (const stepsAhead of [0, 1] as const) {
     const alone = await measure(load, stepsAhead, 0)
     const beside = await measure({ ...load, newTokens: Math.ceil(load.newTokens / 4) }, stepsAhead, stepMs)
-    rows.push({
-      sequences,
-      stepsAhead,
-      hostUs: alone.stepUs,
-      cpuUs: alone.cpuUs,
-      gapUs: alone.gapUs,
-      exposedUs: beside.stepUs - stepMs * 1000,
-    })
+    rows.push({ sequences, stepsAhead, ...alone, exposedUs: beside.meanUs - stepMs * 1000 })
   }
 }
 if (values.json)
   process.stdout.write(`${JSON.stringify({ node: process.version, load: loadavg()[0], stepMs, rows })}\n`)
 else print()
 
-/** Medians over the rounds, the first of which only warms up. Microseconds. */
+/** Microseconds, of all rounds but the first, which only warms up. */
 async function measure(load: Load, stepsAhead: 0 | 1, ms: number) {
-  const steps: number[] = []
-  const cpu: number[] = []
-  const gaps: number[] = []
+  const means: number[] = []
+  const periods: number[] = []
   for (let round = 0; round <= rounds; round++) {
     const device = new Device(stepsAhead, ms, tokenizer.vocabSize)
     const started = performance.now()
-    const cpuBefore = process.cpuUsage()
     await runStreams(device, tokenizer, load)
     if (round === 0) continue
-    const { user, system } = process.cpuUsage(cpuBefore)
-    cpu.push((user + system) / device.steps)
-    steps.push(((performance.now() - started) / device.steps) * 1000)
-    gaps.push(sample(device.gaps).median * 1000)
+    means.push(((performance.now() - started) / device.steps) * 1000)
+    for (const period of device.periods) periods.push(period * 1000)
   }
-  return { stepUs: sample(steps).median, cpuUs: sample(cpu).median, gapUs: sample(gaps).median }
+  periods.sort((a, b) => a - b)
+  return { stepUs: quantile(periods, 0.5), undisturbedUs: quantile(periods, 0.1), meanUs: sample(means).median }
 }
 
 function print(): void {
-  process.stdout.write('sequences  steps ahead  host us/step  cpu us/step  result to next step us  not hidden us\n')
-  for (const row of rows) {
-    const cells = [
-      row.sequences,
-      row.stepsAhead,
-      row.hostUs.toFixed(1),
-      row.cpuUs.toFixed(1),
-      row.gapUs.toFixed(1),
-      row.exposedUs.toFixed(1),
-    ]
-    process.stdout.write(`${cells.map((cell, i) => String(cell).padStart([9, 13, 14, 13, 24, 15][i]!)).join('')}\n`)
+  const heads = ['sequences', 'steps ahead', 'us/step', 'undisturbed', 'mean', `not hidden by ${stepMs} ms`]
+  const lines = rows.map((row) => [
+    ...[row.sequences, row.stepsAhead].map(String),
+    ...[row.stepUs, row.undisturbedUs, row.meanUs, row.exposedUs].map((us) => us.toFixed(1)),
+  ])
+  for (const line of [heads, ...lines]) {
+    process.stdout.write(`${line.map((cell, i) => cell.padStart(heads[i]!.length)).join('  ')}\n`)
   }
 }

@@ -117,6 +117,7 @@ describe('a step that cannot be right is refused, and the executor goes on', { s
   wrong('a block outside the cache', { blockTables: ints(4, 0, 2, 10) }, /block 10 lies outside the cache/)
   wrong('too many rows', { rows: ints(0, 1, 2, 3, 4) }, /5 rows and the executor was made for 4/)
   wrong('a token outside the vocabulary', { ids: ints(1, 2, 61, 9, 8) }, /token id 61 is not a row of a table of 61/)
+  wrong('ids of the step before', { idsFrom: ints(-1, -1, 0, -1, -1) }, /does not run ahead/)
   wrong('a negative token', { ids: ints(1, 2, -2, 9, 8) }, /token id -2 is not a row/)
   wrong('a soft token without its row', { ids: ints(1, -1, 3, 9, 8) }, /softRows has no values, needs 120/)
   wrong(
