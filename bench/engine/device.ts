@@ -19,12 +19,10 @@ const ROW: SampledRow = {
 export class Device implements Executor {
   readonly memory = { weights: 0, cache: 0, activations: 0 }
   steps = 0
-  /** Milliseconds from each step's end, as the host hears of it, to the next call of `step`; and from call to call. */
-  readonly gaps: number[] = []
+  /** Milliseconds from each call of `step` to the next. */
   readonly periods: number[] = []
   private readonly sampled: readonly SampledRow[]
   private busyUntil = 0
-  private heardAt: number | undefined
   private calledAt: number | undefined
 
   constructor(
@@ -37,26 +35,18 @@ export class Device implements Executor {
 
   step({ rows }: StepInputs): Promise<StepOutputs> {
     const now = performance.now()
-    if (this.heardAt !== undefined) this.gaps.push(now - this.heardAt)
-    this.heardAt = undefined
     if (this.calledAt !== undefined) this.periods.push(now - this.calledAt)
     this.calledAt = now
     this.steps++
     const first = this.steps % 512
     const outputs = { sampled: this.sampled.slice(first, first + rows.length) }
-    if (this.stepMs === 0) {
-      this.heardAt = performance.now()
-      return Promise.resolve(outputs)
-    }
+    if (this.stepMs === 0) return Promise.resolve(outputs)
     const end = Math.max(now, this.busyUntil) + this.stepMs
     this.busyUntil = end
     return new Promise((resolve) => {
       const poll = () => {
         if (performance.now() < end) setImmediate(poll)
-        else {
-          this.heardAt = performance.now()
-          resolve(outputs)
-        }
+        else resolve(outputs)
       }
       setImmediate(poll)
     })
