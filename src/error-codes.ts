@@ -25,6 +25,11 @@ export const ERROR_CODES = {
   'logits-not-finite': 'The model computed NaN or infinity: check the checkpoint, or use a wider dtype.',
   'nothing-allowed': 'Bans, biases and minimum length leave no token to choose; relax one of them.',
   'request-duplicate': 'Give each request its own id.',
+  'schema-invalid': 'Correct the JSON schema at the place that the message names.',
+  'schema-unsupported': 'Describe the format without the keyword that the message names, or as it advises.',
+  'grammar-invalid': 'Correct the regular expression or grammar; the message says where.',
+  'grammar-unsupported': 'Use a model with another tokenizer, or a simpler regular expression; the message says which.',
+  'grammar-too-complex': 'Simplify the schema, regular expression or grammar: it would take too much time or memory.',
   cancelled: 'The caller’s AbortSignal ended the work.',
   // Loading
   'model-not-found': 'Check the folder or the name on the hub.',

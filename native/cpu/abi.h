@@ -19,7 +19,7 @@
 #endif
 
 // Raised whenever a struct, an enum or a function changes its meaning.
-#define WL_ABI_VERSION 1
+#define WL_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {

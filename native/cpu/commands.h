@@ -231,6 +231,7 @@ typedef enum wl_sampling_mode {
 // are not known here: the host applies them to `processed`.
 typedef struct wl_sampling {
   const float* processed; // [vocabulary] to draw from in place of the row's own logits; null: those
+  const uint32_t* allowed; // [ceil(vocabulary / 32)] a bit for each token that may be chosen, lowest first; null: all may
   int32_t* ids;           // the `top` likeliest, then the `candidates` best
   float* logprobs;        // theirs
   int32_t* ranks;         // of the candidates, and

@@ -2,6 +2,7 @@ import type { SampledRow, SamplingRow } from '../program/step.js'
 import { BeamSearch } from './beam-search.js'
 import { BeamTrace } from './beam-trace.js'
 import type { CacheHandle, Decoding } from './decoding.js'
+import type { Guide, GuidedText } from './guide.js'
 import type { Output } from './output.js'
 import type { Prompt } from './prompt.js'
 import type { SamplingParameters } from './sampling-parameters.js'
@@ -18,6 +19,8 @@ export class BeamChoices implements Decoding {
   private readonly search: BeamSearch
   private readonly trace: BeamTrace | undefined
   private collected: SampledRow[] = []
+  /** What a grammar says of each beam. */
+  private guided = new Map<Sequence, GuidedText>()
 
   constructor(
     private readonly prompt: Prompt,
@@ -25,18 +28,22 @@ export class BeamChoices implements Decoding {
     maxTokens: number,
     private readonly output: Output,
     private readonly cache: CacheHandle,
+    private readonly guide?: Guide,
   ) {
     this.width = parameters.numBeams
     this.sequences = [new Sequence(prompt.ids)]
     this.search = new BeamSearch({ ...parameters, maxTokens, eosIds: parameters.stopIds })
     if (parameters.logprobs >= 0) this.trace = new BeamTrace()
+    if (guide) this.guided.set(this.sequences[0]!, guide.begin())
   }
 
   rows(beam: Sequence): SamplingRow[] {
     const promptLength = this.prompt.length
     const outputLength = beam.known - promptLength
     const topP = this.parameters.topP
-    return [samplingRow(this.parameters, { history: beam.tokens, promptLength, sampleIndex: 0, outputLength, topP })]
+    const allowed = this.guided.get(beam)?.allowed
+    const state = { history: beam.tokens, promptLength, sampleIndex: 0, outputLength, topP, allowed }
+    return [samplingRow(this.parameters, state)]
   }
 
   accept(_beam: Sequence, rows: readonly SampledRow[]): void {
@@ -80,6 +87,16 @@ export class BeamChoices implements Decoding {
     })
     for (const beam of before) if (!continued.has(beam)) this.cache.retire(beam, 0)
     for (const [i, beam] of this.sequences.entries()) beam.append(tokens[i]!)
+    this.guideOn(Array.from(parents, (parent) => before[parent]!), tokens)
+  }
+
+  /** Running beams end with no end token: those have ended hypotheses. */
+  private guideOn(parents: readonly Sequence[], tokens: Int32Array): void {
+    const { guide, guided } = this
+    if (!guide) return
+    this.guided = new Map(
+      this.sequences.map((beam, i) => [beam, guide.extend(guided.get(parents[i]!)!, tokens[i]!)]),
+    )
   }
 
   private finish(): void {

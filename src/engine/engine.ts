@@ -4,6 +4,7 @@ import { isWarplineError, WarplineError } from '../errors.js'
 import type { StepOutputs } from '../program/step.js'
 import { admit, type Capacity } from './admission.js'
 import { BlockManager } from './block-manager.js'
+import { Guides } from './guide.js'
 import type { EngineCommand, EngineEvent, EngineRequest } from './messages.js'
 import { Output } from './output.js'
 import type { Plan } from './plan.js'
@@ -49,6 +50,7 @@ export class Engine {
   private readonly listeners = new Set<Listener>()
   private readonly requests = new Map<string, Request>()
   private readonly builder: StepBuilder
+  private readonly guides = new Guides()
   private blocks!: BlockManager
   private sessions!: SessionCache
   private scheduler!: Scheduler
@@ -166,6 +168,9 @@ export class Engine {
       case 'stop-choice':
         this.requests.get(command.id)?.decoding.stop(command.index)
         break
+      case 'vocabulary':
+        this.guides.learn(command.vocabulary)
+        break
       case 'end-session':
         for (const request of this.requests.values()) request.forgetSession(command.session)
         this.sessions.end(command.session)
@@ -182,7 +187,8 @@ export class Engine {
       const choices = parameters.numBeams > 1 ? parameters.numReturn : parameters.n
       const output = new Output(id, request.prompt.length, choices, (event) => this.tell(event))
       const { embeddingWidth } = this.options
-      const admitted = new Request(request, maxTokens, embeddingWidth, output, this.blocks, this.sessions)
+      const guide = request.outputGrammar && this.guides.guide(request.outputGrammar, parameters.stopIds)
+      const admitted = new Request(request, maxTokens, embeddingWidth, output, this.blocks, this.sessions, guide)
       this.requests.set(id, admitted)
       this.scheduler.add(admitted)
     } catch (error) {

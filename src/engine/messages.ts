@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../error-codes.js'
+import type { Automaton, Vocabulary } from '../grammar/index.js'
 import type { SamplingParameters } from './sampling-parameters.js'
 
 /**
@@ -9,6 +10,8 @@ export type EngineCommand =
   | { readonly type: 'add'; readonly request: EngineRequest }
   /** Frees the request's blocks before the next step; answered by `finish` with reason `cancelled`. */
   | { readonly type: 'cancel'; readonly id: string }
+  /** Once, before the first request with an `outputGrammar`: what the tokens are in text. */
+  | { readonly type: 'vocabulary'; readonly vocabulary: Vocabulary }
   /** Gives a session's blocks back. */
   | { readonly type: 'end-session'; readonly session: string }
   /** Ends a choice that the client's side saw stop (a stop string): no further tokens of it come. */
@@ -23,6 +26,14 @@ export interface EngineRequest {
   readonly parameters: SamplingParameters
   /** Keeps the cache of prompt and output under this name; a later request that begins with the same ids continues on it. */
   readonly session?: string
+  /** What the output's text must be. A choice ends with `stop` once its text is complete and nothing can follow. */
+  readonly outputGrammar?: OutputGrammar
+}
+
+export interface OutputGrammar {
+  readonly automaton: Automaton
+  /** The text begins where decoders drop a first space. */
+  readonly afterSpace: boolean
 }
 
 export type EngineEvent =

@@ -1,8 +1,10 @@
+import { isWarplineError } from '../errors.js'
 import type { SampledRow } from '../program/step.js'
 import { BeamChoices } from './beam-choices.js'
 import type { BlockManager } from './block-manager.js'
 import type { BlockTable } from './block-table.js'
 import type { CacheHandle, Decoding } from './decoding.js'
+import type { Guide } from './guide.js'
 import type { EngineRequest } from './messages.js'
 import type { Output } from './output.js'
 import type { Work, WorkResults } from './plan.js'
@@ -29,13 +31,14 @@ export class Request implements CacheHandle {
     readonly output: Output,
     private readonly blocks: BlockManager,
     private readonly sessions: SessionCache,
+    guide?: Guide,
   ) {
     const { parameters } = request
     this.prompt = new Prompt(request.prompt, request.softRows, embeddingWidth)
     this.report = new PromptReport(this.prompt, parameters)
     this.session = request.session
     const Choices = parameters.numBeams > 1 && maxTokens > 0 ? BeamChoices : SampledChoices
-    this.decoding = new Choices(this.prompt, parameters, maxTokens, output, this)
+    this.decoding = new Choices(this.prompt, parameters, maxTokens, output, this, guide)
   }
 
   /** The session whose blocks it may begin on. */
@@ -101,7 +104,18 @@ export class Request implements CacheHandle {
       }
       if (first + count >= this.prompt.length) this.completePrompt()
     }
-    if (final) this.decoding.accept(sequence, row === 0 ? results.rows : results.rows.slice(row))
+    if (final) this.choose(sequence, row === 0 ? results.rows : results.rows.slice(row))
+  }
+
+  /** A grammar may turn out to be too much work: that ends this request alone. */
+  private choose(sequence: Sequence, rows: readonly SampledRow[]): void {
+    try {
+      this.decoding.accept(sequence, rows)
+    } catch (error) {
+      if (!isWarplineError(error) || error.code !== 'grammar-too-complex') throw error
+      this.decoding.abandon()
+      this.output.fail(error.code, error.message)
+    }
   }
 
   fork(sequence: Sequence): Sequence {

@@ -1,5 +1,6 @@
 import type { SampledRow, SamplingRow } from '../program/step.js'
 import type { CacheHandle, Decoding } from './decoding.js'
+import type { Guide, GuidedText } from './guide.js'
 import type { EngineFinishReason } from './messages.js'
 import type { Output } from './output.js'
 import type { Prompt } from './prompt.js'
@@ -16,6 +17,8 @@ class Sample extends Sequence {
     prompt: Int32Array,
     readonly index: number,
     public topP: number,
+    /** What a grammar says of the output so far. */
+    public guided: GuidedText | undefined,
   ) {
     super(prompt)
   }
@@ -27,6 +30,7 @@ export class SampledChoices implements Decoding {
   readonly width: number
   readonly sequences: Sample[]
   started = false
+  private readonly beginning: GuidedText | undefined
 
   constructor(
     private readonly prompt: Prompt,
@@ -34,8 +38,10 @@ export class SampledChoices implements Decoding {
     private readonly maxTokens: number,
     private readonly output: Output,
     private readonly cache: CacheHandle,
+    private readonly guide?: Guide,
   ) {
     this.width = parameters.n
+    this.beginning = guide?.begin()
     this.sequences = [this.sample(0)]
   }
 
@@ -75,8 +81,9 @@ export class SampledChoices implements Decoding {
 
   private row(sample: Sample, sampleIndex: number): SamplingRow {
     const promptLength = this.prompt.length
-    const { tokens: history, known, topP } = sample
-    const state = { history, promptLength, outputLength: known - promptLength, sampleIndex, topP }
+    const { tokens: history, known, topP, guided } = sample
+    const outputLength = known - promptLength
+    const state = { history, promptLength, outputLength, sampleIndex, topP, allowed: guided?.allowed }
     return samplingRow(this.parameters, state)
   }
 
@@ -91,7 +98,7 @@ export class SampledChoices implements Decoding {
   }
 
   private sample(index: number): Sample {
-    return new Sample(this.prompt.ids, index, this.parameters.topP)
+    return new Sample(this.prompt.ids, index, this.parameters.topP, this.beginning)
   }
 
   private append(sample: Sample, row: SampledRow): void {
@@ -111,7 +118,15 @@ export class SampledChoices implements Decoding {
       this.output.tokens(sample.index, { ids, logprobs: [tokenLogprob(token, row)], cumulativeLogprob })
     }
     if (this.parameters.stopIds.includes(token)) this.end(sample, 'stop', token)
+    else if (this.textIsOver(sample, token)) this.end(sample, 'stop')
     else if (sample.known - this.prompt.length >= this.maxTokens) this.end(sample, 'length')
+  }
+
+  /** The mask for the next token is made here, where the token becomes known, and not when a step is built. */
+  private textIsOver(sample: Sample, token: number): boolean {
+    if (!this.guide) return false
+    sample.guided = this.guide.extend(sample.guided!, token)
+    return sample.guided.over
   }
 
   private end(sample: Sample, reason: EngineFinishReason, stopId?: number): void {

@@ -12,6 +12,8 @@ export interface SequenceState {
   readonly sampleIndex: number
   /** This step's top-p: the parameters' at first, then `nextTopP` after each output token. */
   readonly topP: number
+  /** The mask of a grammar, if the request has one. */
+  readonly allowed?: Uint32Array | undefined
 }
 
 /** How the token after `state.history` is chosen: a draw, or a beam's candidates where the request is a beam search. */
@@ -25,6 +27,7 @@ export function samplingRow(parameters: SamplingParameters, state: SequenceState
     banned: state.outputLength < parameters.minTokens ? bannedEarly : row.banned,
     position: state.history.length,
     sampleIndex: state.sampleIndex,
+    ...(state.allowed && { allowed: state.allowed }),
   }
 }
 

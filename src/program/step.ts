@@ -41,7 +41,7 @@ export interface StepOutputs {
 
 /**
  * How a row's logits become tokens. Processing order: repetition, presence and frequency penalty, bias, bans (bad words,
- * repeated n-grams, the minimum length's end tokens), temperature, top-k, top-p, min-p.
+ * repeated n-grams, the minimum length's end tokens, the mask), temperature, top-k, top-p, min-p.
  */
 export interface SamplingRow {
   /**
@@ -68,6 +68,13 @@ export interface SamplingRow {
   /** Added to logits: token ids and what is added. */
   readonly biasIds: Int32Array
   readonly biasValues: Float32Array
+  /**
+   * A mask over the whole vocabulary, ceil(vocabulary / 32) words: token id may be chosen only where bit (id % 32) of word
+   * (id / 32) is set, counted from the lowest. Absent: all may. The same array may stand in several rows and steps; it is never
+   * written to. A backend adds -Infinity to the logits of unset bits where the other bans apply: after penalties and bias,
+   * before temperature; in beam mode, to the log-probabilities. What is reported of raw logits stays as it is.
+   */
+  readonly allowed?: Uint32Array
   /** Token ids that must not be chosen at this step. */
   readonly banned: Int32Array
   /** Token sequences that must not be completed. */

@@ -4,8 +4,9 @@
 // the weights, and partial selections that look only at blocks whose largest value is large enough. No sort but of what
 // is reported. A row is one thread's, so that its sums have one order.
 //
-// What is not here: penalties, biases and bans touch few tokens by rules that would have to be written twice; the host
-// applies the reference's own code to a copy of such a row and has it drawn from by this kernel.
+// What is not here: penalties, biases and lists of bans touch few tokens by rules that would have to be written twice; the
+// host applies the reference's own code to a copy of such a row and has it drawn from by this kernel. A mask over the
+// whole vocabulary is applied here: one pass that writes the row's copy, 200 KB for GPT-2.
 #include "sample/draw.h"
 
 #include "../core/operation.h"
@@ -34,7 +35,7 @@ class Row {
       result_.logprob = log_probability(x_[reported]);
       result_.rank = rank_of(x_, n_, reported);
     }
-    result_.top = list_best(asked_.top, 0, asked_.ids, asked_.logprobs);
+    result_.top = list_best(x_, work_.maxima, asked_.top, 0, asked_.ids, asked_.logprobs);
   }
 
  private:
@@ -43,8 +44,8 @@ class Row {
   void draw_token(int64_t best) {
     const float* from = x_;
     const float* maxima = work_.maxima;
-    if (asked_.processed) {
-      from = asked_.processed;
+    if (asked_.processed || asked_.allowed) {
+      from = asked_.processed ? asked_.processed : masked();
       maxima = work_.other_maxima;
       best = scan(from, n_, work_.other_maxima);
     }
@@ -57,10 +58,27 @@ class Row {
     }
   }
 
+  // The row without the tokens that its mask leaves out.
+  const float* masked() const {
+    apply_mask(x_, n_, asked_.allowed, work_.masked);
+    return work_.masked;
+  }
+
   // Log-probabilities are compared as they are reported: rounding makes ties that the lowest id wins.
   void choose_candidates() {
     int32_t* ids = asked_.ids + asked_.top;
-    result_.candidates = list_best(asked_.candidates, normaliser_, ids, asked_.logprobs + asked_.top);
+    const float* from = x_;
+    const float* maxima = work_.maxima;
+    if (asked_.allowed) {
+      from = masked();
+      maxima = work_.other_maxima;
+      if (scan(from, n_, work_.other_maxima) < 0) {
+        result_.failure = WL_NOTHING_ALLOWED;
+        return;
+      }
+    }
+    result_.candidates =
+        list_best(from, maxima, asked_.candidates, normaliser_, ids, asked_.logprobs + asked_.top);
     if (!asked_.report) return;
     for (int32_t i = 0; i < result_.candidates; i++) {
       asked_.raw_logprobs[i] = log_probability(x_[ids[i]]);
@@ -69,14 +87,15 @@ class Row {
   }
 
   // The `wanted` tokens of largest f32(logit - shift), with their log-probabilities.
-  int32_t list_best(int64_t wanted, double shift, int32_t* ids, float* logprobs) const {
+  int32_t list_best(const float* x, const float* maxima, int64_t wanted, double shift, int32_t* ids,
+                    float* logprobs) const {
     if (wanted <= 0) return 0;
     Candidate* found = work_.candidates;
-    float floor = floor_of_best(work_.maxima, block_count(n_), wanted, work_.spare);
+    float floor = floor_of_best(maxima, block_count(n_), wanted, work_.spare);
     const auto key = [shift](float value) { return static_cast<float>(static_cast<double>(value) - shift); };
     // Values a little below the floor may round to the same key.
     if (shift != 0) floor -= 1e-6f * (__builtin_fabsf(floor) + static_cast<float>(__builtin_fabs(shift)));
-    const int64_t count = collect(x_, n_, work_.maxima, floor, found);
+    const int64_t count = collect(x, n_, maxima, floor, found);
     for (int64_t i = 0; i < count; i++) found[i].value = key(found[i].value);
     sort(found, count);
     const int64_t taken = count < wanted ? count : wanted;
@@ -99,13 +118,14 @@ constexpr int64_t kLine = 16;  // floats
 
 int64_t padded(int64_t floats) { return (floats + kLine - 1) / kLine * kLine; }
 
-int64_t work_floats(int64_t n) { return 2 * padded(block_count(n)) + 2 * padded(n) + padded(2 * n); }
+int64_t work_floats(int64_t n) { return 2 * padded(block_count(n)) + 3 * padded(n) + padded(2 * n); }
 
 Work work_at(float* memory, int64_t n) {
   float* other = memory + padded(block_count(n));
   float* spare = other + padded(block_count(n));
   float* weights = spare + padded(n);
-  return {memory, other, spare, weights, reinterpret_cast<Candidate*>(weights + padded(n))};
+  float* masked = weights + padded(n);
+  return {memory, other, spare, weights, masked, reinterpret_cast<Candidate*>(masked + padded(n))};
 }
 
 int32_t run(const wl_command& command, const Context& context) {

@@ -2,7 +2,7 @@ import type { Activation, OperationKind } from '../../program/operation.js'
 import { type Fields, type Struct, struct } from '../structs.js'
 
 /** native/cpu/abi.h and commands.h in TypeScript; test/backend/cpu/abi.test.ts holds the two against each other. */
-export const ABI_VERSION = 1
+export const ABI_VERSION = 2
 export const COMMAND_BYTES = 256
 
 /** wl_storage */
@@ -174,6 +174,7 @@ export const COPY_BLOCKS = struct({ caches: 'pointer', pairs: 'pointer', count: 
 
 export const SAMPLING = struct({
   processed: 'pointer',
+  allowed: 'pointer',
   ids: 'pointer',
   logprobs: 'pointer',
   ranks: 'pointer',

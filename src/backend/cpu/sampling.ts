@@ -1,6 +1,6 @@
 import type { SampledRow, SamplingRow } from '../../program/step.js'
 import { sample } from '../reference/sample.js'
-import { asksForProcessing, processLogits } from '../reference/sampling/distribution.js'
+import { asksForEdits, processLogits } from '../reference/sampling/distribution.js'
 import { uniform } from '../reference/sampling/philox.js'
 import { SAMPLE_FAILURES, SAMPLED, SAMPLING, SAMPLING_MODE } from './abi.js'
 import type { Address } from './library.js'
@@ -10,7 +10,7 @@ import type { NativeMemory, Region } from './native-memory.js'
  * Who samples a row.
  *
  * `native`: the kernel, as part of the step: greedy and drawn tokens with any of temperature, top-k, top-p and min-p,
- * beams, scores, log-probabilities. `processed`: penalties, biases and bans come first; they touch few tokens by rules that
+ * beams, scores, log-probabilities, all of them under a mask. `processed`: penalties, biases and bans come first; they touch few tokens by rules that
  * src/backend/reference spells out, so its code edits a copy of the row and the kernel draws from that, in a short second
  * run. `reference`: beams with such rules, whose candidates are ranked by edited log-probabilities.
  *
@@ -19,7 +19,7 @@ import type { NativeMemory, Region } from './native-memory.js'
 type Way = 'native' | 'processed' | 'reference'
 
 function wayOf(row: SamplingRow): Way {
-  if (row.mode === 'score' || !asksForProcessing(row)) return 'native'
+  if (row.mode === 'score' || !asksForEdits(row)) return 'native'
   return row.mode === 'draw' ? 'processed' : 'reference'
 }
 
@@ -34,6 +34,7 @@ export class Sampling {
   /** Lists of a step: ids, log-probabilities, ranks and raw log-probabilities, one behind the other. */
   private lists: Region
   private processed: Region | undefined
+  private masks: Region | undefined
 
   constructor(
     private readonly memory: NativeMemory,
@@ -54,9 +55,12 @@ export class Sampling {
     this.ways = rows.map(wayOf)
     this.sampled = []
     this.makeRoom(rows)
+    const masks = this.writeMasks(rows)
     let place = 0
     rows.forEach((row, i) => {
-      this.request(row, i, this.ways[i] === 'native' ? SAMPLING_MODE[row.mode] : SAMPLING_MODE.skip, place)
+      const native = this.ways[i] === 'native'
+      const allowed = native ? masks[i] : undefined
+      this.request(row, i, native ? SAMPLING_MODE[row.mode] : SAMPLING_MODE.skip, place, { allowed })
       place += this.length(row)
     })
   }
@@ -77,8 +81,8 @@ export class Sampling {
       const own = values.subarray(i * this.vocabulary, (i + 1) * this.vocabulary)
       this.take(row, i, place)
       if (way === 'reference') this.sampled[i] = sample(own, this.vocabulary, [row])[0]!
-      const address = way === 'processed' ? this.writeProcessed(processLogits(own, row), next++) : 0n
-      this.request(row, i, way === 'processed' ? SAMPLING_MODE.draw : SAMPLING_MODE.skip, place, address)
+      const processed = way === 'processed' ? this.writeProcessed(processLogits(own, row), next++) : undefined
+      this.request(row, i, processed === undefined ? SAMPLING_MODE.skip : SAMPLING_MODE.draw, place, { processed })
       place += this.length(row)
     })
     return edited > 0
@@ -130,13 +134,38 @@ export class Sampling {
     return this.processed!.address + BigInt(offset)
   }
 
-  private request(row: SamplingRow, index: number, mode: number, place: number, processed: Address = 0n): void {
+  /** Copies the masks of native rows, each array once; where each row's lies. */
+  private writeMasks(rows: readonly SamplingRow[]): (Address | undefined)[] {
+    const places = new Map<Uint32Array, number>()
+    const native = (row: SamplingRow, i: number) => this.ways[i] === 'native' && row.allowed !== undefined
+    for (const row of rows.filter(native)) if (!places.has(row.allowed!)) places.set(row.allowed!, places.size)
+    if (places.size === 0) return []
+    const words = Math.ceil(this.vocabulary / 32)
+    const bytes = places.size * words * 4
+    if (!this.masks || bytes > this.masks.bytes) {
+      if (this.masks) this.memory.release(this.masks)
+      this.masks = this.memory.allocate(bytes)
+    }
+    const buffer = this.masks.buffer()
+    for (const [mask, place] of places) new Uint32Array(buffer, place * words * 4, words).set(mask)
+    const { address } = this.masks
+    return rows.map((row, i) => (native(row, i) ? address + BigInt(places.get(row.allowed!)! * words * 4) : undefined))
+  }
+
+  private request(
+    row: SamplingRow,
+    index: number,
+    mode: number,
+    place: number,
+    { processed, allowed }: { processed?: Address | undefined; allowed?: Address | undefined },
+  ): void {
     // Four lists of 4-byte numbers for each row, its own ones side by side.
     const start = this.lists.address + BigInt(place * 16)
     const list = (which: number) => start + BigInt(which * this.length(row) * 4)
     const candidatesOnly = BigInt(this.top(row) * 4)
     SAMPLING.write(this.requestView, index * SAMPLING.bytes, {
       processed,
+      allowed,
       ids: list(0),
       logprobs: list(1),
       ranks: list(2) + candidatesOnly,

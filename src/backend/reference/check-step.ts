@@ -1,4 +1,4 @@
-import type { Program } from '../../program/program.js'
+import { getBuffer, type Program } from '../../program/program.js'
 import type { StepInputs } from '../../program/step.js'
 import { stepInvalid } from './step-invalid.js'
 
@@ -16,7 +16,7 @@ export interface StepLimits {
 export function checkStep(program: Program, inputs: StepInputs, limits: StepLimits): void {
   const has = (name: string) => program.buffers.has(name)
   checkTokens(inputs, limits, has)
-  checkRows(inputs, limits, has)
+  checkRows(program, inputs, limits, has)
   if (has('slots')) checkSlots(inputs, limits)
   if (has('query-starts')) checkSequences(inputs, limits, has('slots'))
   if (has('copies')) checkCopies(inputs, limits)
@@ -37,7 +37,12 @@ function checkTokens(inputs: StepInputs, { maxTokens }: StepLimits, has: (name: 
   if (inputs.hiddenOf) each(inputs.hiddenOf, (t) => inside(t, tokens) || stepInvalid(`hiddenOf names token ${t}`))
 }
 
-function checkRows(inputs: StepInputs, { maxRows }: StepLimits, has: (name: string) => boolean): void {
+function checkRows(
+  program: Program,
+  inputs: StepInputs,
+  { maxRows }: StepLimits,
+  has: (name: string) => boolean,
+): void {
   const { rows, sampling, ids } = inputs
   if (rows.length > maxRows) stepInvalid(`the step has ${rows.length} rows and the executor was made for ${maxRows}`)
   for (let r = 0; r < rows.length; r++) {
@@ -46,6 +51,14 @@ function checkRows(inputs: StepInputs, { maxRows }: StepLimits, has: (name: stri
   }
   if (has('sampling') && sampling.length !== rows.length) {
     stepInvalid(`${rows.length} rows need as many sampling records, not ${sampling.length}`)
+  }
+  if (has('sampling')) checkMasks(program, sampling)
+}
+
+function checkMasks(program: Program, sampling: StepInputs['sampling']): void {
+  const words = Math.ceil((getBuffer(program, program.logits).shape[1] as number) / 32)
+  for (const { allowed } of sampling) {
+    if (allowed !== undefined && allowed.length !== words) stepInvalid(`a mask has ${allowed.length} words, needs ${words}`)
   }
 }
 

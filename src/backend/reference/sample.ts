@@ -11,7 +11,7 @@ import { largest, largestIds } from './sampling/select.js'
  *
  * This is its definition for every backend. A row is processed in this order, each step on the result of the last:
  *  1. repetition penalty, 2. presence and frequency penalty, 3. logit bias        (sampling/penalties.ts)
- *  4. bad words, repeated n-grams, suppressed tokens and too early end tokens     (sampling/bans.ts)
+ *  4. bad words, repeated n-grams, suppressed tokens, too early end tokens, mask  (sampling/bans.ts)
  *  5. temperature, 6. top-k, 7. top-p, 8. min-p                                   (sampling/filters.ts)
  *  9. a draw by inverting the cumulative distribution in token-id order           (sampling/draw.ts)
  *     at a number that Philox makes of seed, position and sample index            (sampling/philox.ts)

@@ -136,6 +136,17 @@ function logitsOf({ seed, steps, scale, removed, odd }: Sketch): Float32Array {
   return logits
 }
 
+/** Whole words of nothing and of everything among others; bits beyond the vocabulary mean nothing. */
+function maskOf(vocabulary: number, seed: number, share: number): Uint32Array {
+  const random = new Random(seed)
+  const mask = new Uint32Array(Math.ceil(vocabulary / 32))
+  for (let word = 0; word < mask.length; word++) {
+    const all = random.next() < share / 2
+    for (let bit = 0; bit < 32; bit++) if (all || random.next() < share) mask[word]! |= 1 << bit
+  }
+  return mask
+}
+
 const samplingRows: fc.Arbitrary<SamplingRow> = fc
   .record({
     mode: fc.constantFrom('draw', 'draw', 'draw', 'beam', 'score'),
@@ -150,10 +161,12 @@ const samplingRows: fc.Arbitrary<SamplingRow> = fc
     logprobs: fc.boolean(),
     target: fc.nat(VOCABULARY - 1),
     edited: fc.boolean(),
+    masked: fc.option(fc.tuple(fc.nat(), fc.constantFrom(0, 0.001, 0.05, 0.5, 0.97)), { nil: undefined }),
   })
-  .map(({ edited, ...row }) => ({
+  .map(({ edited, masked, ...row }) => ({
     ...GREEDY_ROW,
     ...row,
+    ...(masked && { allowed: maskOf(VOCABULARY, ...masked) }),
     ...(edited && {
       repetitionPenalty: 1.3,
       presencePenalty: 0.2,
@@ -205,12 +218,14 @@ for (const vocabulary of [1, 63, 64, 65, 50257]) {
   test(`a vocabulary of ${vocabulary}`, { skip }, async () => {
     const executor = await sampler(vocabulary)
     const random = new Random(vocabulary)
-    const logits = Array.from({ length: 4 }, () => random.floats(vocabulary, 6))
+    const logits = Array.from({ length: 6 }, () => random.floats(vocabulary, 6))
     const rows = [
       { ...GREEDY_ROW, logprobs: true, topLogprobs: 5 },
       { ...GREEDY_ROW, temperature: 1, topK: 50, topP: 0.9, seedLow: 5 },
       { ...GREEDY_ROW, temperature: 2, topP: 0.99, seedLow: 6 },
       { ...GREEDY_ROW, temperature: 1, seedLow: 7 },
+      { ...GREEDY_ROW, logprobs: true, allowed: maskOf(vocabulary, 8, 0.01) },
+      { ...GREEDY_ROW, temperature: 2, topP: 0.99, allowed: maskOf(vocabulary, 9, 0.5) },
     ]
     const sampled = await sampleOn(executor, logits, rows)
     rows.forEach((row, i) => {

@@ -6,6 +6,9 @@ import { CaseBuilder } from './builder.js'
 import type { OperationCase } from './case.js'
 
 const ROWS = 7
+/** Tokens 0, 5, 10, ... of any vocabulary here; cut to its words. */
+const EVERY_FIFTH = new Uint32Array(33)
+for (let id = 0; id < 32 * 33; id += 5) EVERY_FIFTH[id >>> 5]! |= 1 << (id & 31)
 const INPUTS = 16
 
 /** The likeliest token, its rank and log-probabilities, straight from the definition. */
@@ -41,6 +44,10 @@ export const sampleCases: OperationCase[] = [
       ['bias and bans', { biasIds: Int32Array.of(3, 9), biasValues: Float32Array.of(2, -2), banned: Int32Array.of(5) }],
       ['bad words', { badWords: [[7], [2, 4], [4, 1, 8]] }],
       ['n-grams', { noRepeatNgram: 2 }],
+      ['a mask', { allowed: EVERY_FIFTH }],
+      ['a mask and filters', { allowed: EVERY_FIFTH, temperature: 1, topK: 9, topP: 0.9, logprobs: true }],
+      ['a mask and penalties', { allowed: EVERY_FIFTH, repetitionPenalty: 1.4, temperature: 1 }],
+      ['beam under a mask', { mode: 'beam', candidates: 6, allowed: EVERY_FIFTH, logprobs: true }],
       ['beam', { mode: 'beam', candidates: 6, repetitionPenalty: 1.2 }],
       ['score', { mode: 'score', target: 11, logprobs: true, topLogprobs: 2 }],
     ] as const
@@ -53,9 +60,10 @@ function sampleCase(
   vocabulary: number,
   expect?: (logits: number[]) => SampledRow,
 ): OperationCase {
+  const mask = fields.allowed && { allowed: fields.allowed.slice(0, Math.ceil(vocabulary / 32)) }
   const rows = Array.from({ length: ROWS }, (_, r): SamplingRow => {
     const history = Int32Array.of(1, 2, 4, 1, 2, (r * 3) % 17, 2)
-    return { ...GREEDY_ROW, seedLow: 77, seedHigh: 3, position: 40 + r, sampleIndex: r % 2, history, ...fields }
+    return { ...GREEDY_ROW, seedLow: 77, seedHigh: 3, position: 40 + r, sampleIndex: r % 2, history, ...fields, ...mask }
   })
   return {
     operation: 'sample',

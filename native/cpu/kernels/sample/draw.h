@@ -15,6 +15,7 @@ struct Work {
   float* other_maxima;  // [blocks] of whatever else is looked at
   float* spare;         // [n]
   float* weights;       // [n]
+  float* masked;        // [n]
   Candidate* candidates;  // [n]
 };
 

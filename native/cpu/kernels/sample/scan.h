@@ -55,6 +55,19 @@ inline int64_t scan(const float* x, int64_t n, float* maxima) {
   return id;
 }
 
+// out = x where a token's bit is set, -Infinity elsewhere. Masks are mostly words of nothing or of everything.
+inline void apply_mask(const float* x, int64_t n, const uint32_t* allowed, float* out) {
+  for (int64_t first = 0; first < n; first += 32) {
+    const uint32_t bits = allowed[first / 32];
+    const int64_t count = n - first < 32 ? n - first : 32;
+    if (bits == 0xffffffffu) {
+      memcpy(out + first, x + first, static_cast<size_t>(count) * sizeof(float));
+      continue;
+    }
+    for (int64_t i = 0; i < count; i++) out[first + i] = (bits >> i) & 1 ? x[first + i] : -__builtin_inff();
+  }
+}
+
 // log(sum of exp(x)): blocks in f32, their sums in double.
 inline double log_sum_exp(const float* x, int64_t n, float best) {
   double total = 0;

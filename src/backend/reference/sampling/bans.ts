@@ -5,6 +5,17 @@ export function banTokens(logits: Float32Array, { banned }: SamplingRow): void {
   for (const id of banned) logits[id] = -Infinity
 }
 
+/** Tokens that the row's mask leaves out: see `SamplingRow.allowed`. */
+export function banUnmasked(logits: Float32Array, { allowed }: SamplingRow): void {
+  if (allowed === undefined) return
+  for (let word = 0; word < allowed.length; word++) {
+    const bits = allowed[word]!
+    if (bits === 0xffffffff) continue
+    const end = Math.min(32 * word + 32, logits.length)
+    for (let id = 32 * word; id < end; id++) if (((bits >>> (id & 31)) & 1) === 0) logits[id] = -Infinity
+  }
+}
+
 /** Bad words (transformers' `bad_words_ids`): where the history ends with all of a word but its last token, that is banned. */
 export function banBadWords(logits: Float32Array, { history, badWords }: SamplingRow): void {
   for (const word of badWords) {

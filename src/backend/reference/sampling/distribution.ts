@@ -1,5 +1,5 @@
 import type { SamplingRow } from '../../../program/step.js'
-import { banBadWords, banRepeatedNgrams, banTokens } from './bans.js'
+import { banBadWords, banRepeatedNgrams, banTokens, banUnmasked } from './bans.js'
 import { applyTemperature, keepMinP, keepTopK, keepTopP } from './filters.js'
 import { addBias, penalizeOutput, penalizeRepetition } from './penalties.js'
 import { largest } from './select.js'
@@ -18,6 +18,7 @@ export function processLogits(logits: Float32Array, row: SamplingRow): Float32Ar
   banBadWords(processed, row)
   banRepeatedNgrams(processed, row)
   banTokens(processed, row)
+  banUnmasked(processed, row)
   return processed
 }
 
@@ -54,6 +55,11 @@ export function distribution(logits: Float32Array, row: SamplingRow): Float32Arr
 
 /** Whether any of penalties, biases and bans applies. */
 export function asksForProcessing(row: SamplingRow): boolean {
+  return row.allowed !== undefined || asksForEdits(row)
+}
+
+/** Whether any does besides the mask. */
+export function asksForEdits(row: SamplingRow): boolean {
   return (
     row.repetitionPenalty !== 1 ||
     row.presencePenalty !== 0 ||
