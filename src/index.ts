@@ -3,13 +3,15 @@
  *
  * @packageDocumentation
  */
+
+export type { ReasoningMarks, ToolFormatName } from './chat/index.js'
 export type { EngineStats } from './engine/engine.js'
 export { ERROR_CODES, type ErrorCode } from './error-codes.js'
 export { isWarplineError, WarplineError } from './errors.js'
 export { type Patience, type PullOptions, type PullProgress, pull } from './hub/index.js'
 export { type BenchOptions, type BenchRow, benchModel } from './llm/bench-model.js'
 export { BUNDLED_MODEL } from './llm/bundled.js'
-export type { ChatMessage, ResponseFormat } from './llm/chat-types.js'
+export type { ChatMessage, ResponseFormat, Tool, ToolCall, ToolCallDelta, ToolChoice } from './llm/chat-types.js'
 export { type Diagnosis, diagnose } from './llm/diagnose.js'
 export { Generation } from './llm/generation.js'
 export { type InspectedShape, inspectModel, type ModelReport } from './llm/inspect.js'

@@ -87,16 +87,17 @@ export class BeamChoices implements Decoding {
     })
     for (const beam of before) if (!continued.has(beam)) this.cache.retire(beam, 0)
     for (const [i, beam] of this.sequences.entries()) beam.append(tokens[i]!)
-    this.guideOn(Array.from(parents, (parent) => before[parent]!), tokens)
+    this.guideOn(
+      Array.from(parents, (parent) => before[parent]!),
+      tokens,
+    )
   }
 
   /** Running beams end with no end token: those have ended hypotheses. */
   private guideOn(parents: readonly Sequence[], tokens: Int32Array): void {
     const { guide, guided } = this
     if (!guide) return
-    this.guided = new Map(
-      this.sequences.map((beam, i) => [beam, guide.extend(guided.get(parents[i]!)!, tokens[i]!)]),
-    )
+    this.guided = new Map(this.sequences.map((beam, i) => [beam, guide.extend(guided.get(parents[i]!)!, tokens[i]!)]))
   }
 
   private finish(): void {

@@ -27,7 +27,7 @@ export interface EngineRequest {
   /** Keeps the cache of prompt and output under this name; a later request that begins with the same ids continues on it. */
   readonly session?: string
   /** What the output's text must be. A choice ends with `stop` once its text is complete and nothing can follow. */
-  readonly outputGrammar?: OutputGrammar
+  readonly outputGrammar?: OutputGrammar | undefined
 }
 
 export interface OutputGrammar {

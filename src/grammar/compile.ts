@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto'
 import { type Automaton, EDGE } from './automaton.js'
 import { invalidGrammar, quoted, tooComplex } from './errors.js'
-import type { Expression, Grammar } from './expression.js'
+import type { Expression, Grammar, Range } from './expression.js'
 import { GRAMMAR_LIMITS } from './limits.js'
 import { checkRecursion, pruneDeadEnds } from './network.js'
-import { byteSequences } from './utf8.js'
+import { type ByteSequence, byteSequences } from './utf8.js'
 
 /** Repetitions of at most so many nodes are written out: their masks need no counts. */
 const WRITTEN_OUT = 48
+/** What may be empty cannot be counted, and is written out while that is possible. */
+const WRITTEN_OUT_EMPTY = 4096
 /** Of expressions within each other. */
 const MOST_DEPTH = 8 * GRAMMAR_LIMITS.depth
 
@@ -137,24 +139,35 @@ class Builder {
     if (bytes.length === 0) this.edge(from, EDGE.empty, 0, 0, to)
   }
 
-  /** Characters that end alike share their last bytes. */
-  private characters(from: number, ranges: readonly (readonly [number, number])[], to: number): void {
-    const tails = new Map<string, number>()
-    for (const sequence of byteSequences(ranges)) {
-      let target = to
-      for (let i = sequence.length - 1; i > 0; i--) {
-        const [low, high] = sequence[i]!
-        const key = `${low}-${high}>${target}`
-        let node = tails.get(key)
-        if (node === undefined) {
-          node = this.node()
-          this.edge(node, EDGE.byte, low, high, target)
-          tails.set(key, node)
-        }
-        target = node
-      }
-      this.edge(from, EDGE.byte, sequence[0]![0], sequence[0]![1], target)
+  /** A tree over their bytes, in which characters that end alike share their ends: after each byte there is one node at most. */
+  private characters(from: number, ranges: readonly Range[], to: number): void {
+    this.branch(from, byteSequences(ranges), to, new Map())
+  }
+
+  private branch(from: number, sequences: readonly ByteSequence[], to: number, shared: Map<string, number>): void {
+    const byFirst = new Map<string, ByteSequence[]>()
+    for (const sequence of sequences) {
+      const key = `${sequence[0]![0]}-${sequence[0]![1]}`
+      const alike = byFirst.get(key)
+      if (alike) alike.push(sequence)
+      else byFirst.set(key, [sequence])
     }
+    for (const alike of byFirst.values()) {
+      const [low, high] = alike[0]![0]!
+      const rest = alike.filter((sequence) => sequence.length > 1).map((sequence) => sequence.slice(1))
+      this.edge(from, EDGE.byte, low, high, rest.length === 0 ? to : this.tail(rest, to, shared))
+    }
+  }
+
+  private tail(sequences: readonly ByteSequence[], to: number, shared: Map<string, number>): number {
+    const key = JSON.stringify(sequences)
+    let node = shared.get(key)
+    if (node === undefined) {
+      node = this.node()
+      shared.set(key, node)
+      this.branch(node, sequences, to, shared)
+    }
+    return node
   }
 
   private repeat(from: number, { body, min, max }: Extract<Expression, { kind: 'repeat' }>, to: number, depth: number) {
@@ -178,7 +191,7 @@ class Builder {
     }
     const mayBeEmpty = isNullable(body, this.grammar, this.nullable, 0)
     const size = sizeOf(body)
-    if (max === 1 || size * max <= WRITTEN_OUT || (mayBeEmpty && max <= 16)) {
+    if (max === 1 || size * max <= WRITTEN_OUT || (mayBeEmpty && size * max <= WRITTEN_OUT_EMPTY)) {
       let at = from
       for (let i = 1; i <= max; i++) {
         const next = this.node()
@@ -333,7 +346,18 @@ function pack({ start, spacedStart, edges, ends, repeats }: Network): Automaton 
 
 function keyOf(data: Omit<Automaton, 'key'>): string {
   const hash = createHash('sha256').update(`${data.start}`)
-  for (const array of [data.edgeStarts, data.kinds, data.a, data.b, data.targets, data.ends, data.least, data.most, data.loops, data.endless]) {
+  for (const array of [
+    data.edgeStarts,
+    data.kinds,
+    data.a,
+    data.b,
+    data.targets,
+    data.ends,
+    data.least,
+    data.most,
+    data.loops,
+    data.endless,
+  ]) {
     hash.update(`;${array.byteLength};`).update(array)
   }
   return hash.digest('base64')

@@ -27,56 +27,53 @@ const LONGEST_TOKEN = 255
  * the model has.
  */
 export function buildVocabulary(tokenBytes: readonly (Uint8Array | undefined)[], size: number): Vocabulary {
-  const usable = (bytes: Uint8Array | undefined) => bytes && bytes.length > 0 && bytes.length <= LONGEST_TOKEN
-  // A character a byte: JavaScript sorts strings natively.
-  const sorted: { readonly key: string; readonly id: number }[] = []
+  // A character a byte: JavaScript compares strings natively.
+  const idsByText = new Map<string, number>()
+  const alike = new Int32Array(size).fill(-1)
   const starts = new Int32Array(size + 1)
   for (let id = 0; id < size; id++) {
     const bytes = tokenBytes[id]
-    const kept = usable(bytes) ? bytes! : undefined
-    if (kept) sorted.push({ key: latin1(kept), id })
-    starts[id + 1] = starts[id]! + (kept?.length ?? 0)
+    const length = bytes !== undefined && bytes.length <= LONGEST_TOKEN ? bytes.length : 0
+    starts[id + 1] = starts[id]! + length
+    if (length === 0) continue
+    const key = latin1(bytes!)
+    alike[id] = idsByText.get(key) ?? -1
+    idsByText.set(key, id)
   }
-  sorted.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.id - b.id))
   const text = new Uint8Array(starts[size]!)
-  for (const { id } of sorted) text.set(tokenBytes[id]!, starts[id]!)
-  return { size, text, starts, ...layOut(sorted, size) }
+  for (let id = 0; id < size; id++) if (starts[id + 1]! > starts[id]!) text.set(tokenBytes[id]!, starts[id]!)
+  return { size, text, starts, alike, ...layOut(idsByText) }
 }
 
-function layOut(sorted: readonly { readonly key: string; readonly id: number }[], size: number) {
-  const bytes: number[] = [0]
-  const depths: number[] = [0]
-  const tokens: number[] = [-1]
-  const skips: number[] = [0]
-  const alike = new Int32Array(size).fill(-1)
-  const path: number[] = [0]
-  let longest = 0
+function layOut(idsByText: ReadonlyMap<string, number>) {
+  const sorted = [...idsByText.keys()].sort()
+  const most = 1 + sorted.reduce((sum, key) => sum + key.length, 0)
+  const bytes = new Uint8Array(most)
+  const depths = new Uint8Array(most)
+  const tokens = new Int32Array(most).fill(-1)
+  const skips = new Int32Array(most)
+  const path = [0]
+  let nodes = 1
   let previous = ''
-  for (const { key, id } of sorted) {
+  for (const key of sorted) {
     let common = 0
     while (common < previous.length && key.charCodeAt(common) === previous.charCodeAt(common)) common++
-    while (path.length > common + 1) skips[path.pop()!] = bytes.length
+    while (path.length > common + 1) skips[path.pop()!] = nodes
     for (let i = common; i < key.length; i++) {
-      path.push(bytes.length)
-      bytes.push(key.charCodeAt(i))
-      depths.push(i + 1)
-      tokens.push(-1)
-      skips.push(0)
+      path.push(nodes)
+      bytes[nodes] = key.charCodeAt(i)
+      depths[nodes++] = i + 1
     }
-    const node = path.at(-1)!
-    alike[id] = tokens[node]!
-    tokens[node] = id
-    longest = Math.max(longest, key.length)
+    tokens[path.at(-1)!] = idsByText.get(key)!
     previous = key
   }
-  for (const node of path) skips[node] = bytes.length
+  for (const node of path) skips[node] = nodes
   return {
-    longest,
-    bytes: Uint8Array.from(bytes),
-    depths: Uint8Array.from(depths),
-    skips: Int32Array.from(skips),
-    tokens: Int32Array.from(tokens),
-    alike,
+    longest: sorted.reduce((longest, key) => Math.max(longest, key.length), 0),
+    bytes: bytes.slice(0, nodes),
+    depths: depths.slice(0, nodes),
+    tokens: tokens.slice(0, nodes),
+    skips: skips.slice(0, nodes),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { EngineCommand, EngineEvent, EngineRequest } from '../engine/messages.js'
 import { WarplineError } from '../errors.js'
+import type { Vocabulary } from '../grammar/index.js'
 
 /** What the client's side needs of an engine, wherever it lives. */
 export interface EnginePort {
@@ -40,6 +41,11 @@ export class EngineClient {
     this.port.post({ type: 'add', request: { ...request, id } })
     if (signal?.aborted) cancel()
     return { cancel, stopChoice: (index) => this.port.post({ type: 'stop-choice', id, index }) }
+  }
+
+  /** What the engine's tokens are in text, before the first request that has a grammar. */
+  teach(vocabulary: Vocabulary): void {
+    this.port.post({ type: 'vocabulary', vocabulary })
   }
 
   endSession(session: string): void {

@@ -1,15 +1,21 @@
+import { AssistantReader, ReasoningReader, toolReader } from '../chat/index.js'
 import type { EngineStats } from '../engine/engine.js'
+import type { OutputGrammar } from '../engine/messages.js'
 import type { SamplingParameters } from '../engine/sampling-parameters.js'
 import { validateSampling } from '../engine/validate-parameters.js'
 import { WarplineError } from '../errors.js'
 import type { Tokenizer } from '../text/index.js'
-import { encodeChat } from './chat.js'
+import type { AnswerFormat } from './answer-builder.js'
+import { type ChatPlan, planChat } from './chat.js'
+import { chatGrammar } from './chat-grammar.js'
 import type { ChatMessage } from './chat-types.js'
 import { EngineClient } from './engine-client.js'
 import { Generation, type RunListener } from './generation.js'
 import { type LoadedModel, loadModel } from './load-model.js'
 import { checkChatOptions, checkGenerateOptions, checkScoreOptions } from './option-schema.js'
 import type { ChatOptions, GenerateOptions, LoadOptions, Prompt, ScoreOptions } from './options.js'
+import { checkCombination, formatGrammar, formatOf } from './output-format.js'
+import { OutputGrammars } from './output-grammars.js'
 import { encodePrompt, fitPrompt } from './prompt.js'
 import { PromptRun } from './prompt-run.js'
 import { resolveOptions } from './resolve-options.js'
@@ -37,6 +43,7 @@ export class LLM implements AsyncDisposable {
   readonly info: ModelInfo
   private readonly client: EngineClient
   private readonly tokenTexts: TokenTexts
+  private readonly grammars: OutputGrammars
 
   private constructor(
     name: string,
@@ -44,6 +51,9 @@ export class LLM implements AsyncDisposable {
   ) {
     this.client = new EngineClient(model.engine)
     this.tokenTexts = new TokenTexts(model.tokenizer)
+    this.grammars = new OutputGrammars(model.tokenizer, model.spec.vocabulary, (vocabulary) => {
+      this.client.teach(vocabulary)
+    })
     const { spec, device, dtype, contextLength, executor } = model
     const { family, vocabulary } = spec
     this.info = { name, family, device, dtype, contextLength, vocabulary, memory: executor.memory }
@@ -84,9 +94,9 @@ export class LLM implements AsyncDisposable {
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation<Result> {
     return new Generation(
       (on) => {
-        const { tools, responseFormat, templateVariables, ...generate } = checkChatOptions(options)
-        const ids = encodeChat(this.model, messages, { tools, responseFormat, templateVariables })
-        return this.start([ids], generate, on, () => false)
+        const checked = checkChatOptions(options)
+        const plan = planChat(this.tokenizer, messages, checked)
+        return this.start([plan.ids], checked, on, () => false, plan)
       },
       ([result]) => result!,
     )
@@ -152,7 +162,13 @@ export class LLM implements AsyncDisposable {
     options: GenerateOptions,
     on: RunListener,
     continues: (ids: readonly number[]) => boolean,
+    chat?: ChatPlan,
   ): PromptRun[] {
+    const constraint = this.constraint(options, chat)
+    if (constraint) checkCombination(options)
+    // What a checkpoint would stop at, or keep from stopping at, gives way to the format.
+    const asked = constraint ? { ...options, stop: [], minTokens: 0 } : options
+    const answer = chat && this.answerFormat(chat)
     const { defaults, spec, contextLength, tokenizer } = this.model
     const { vocabulary } = spec
     const soft = options.softPrompt?.length ?? 0
@@ -162,17 +178,51 @@ export class LLM implements AsyncDisposable {
       const promptLength = fitted.length + soft
       return {
         ids: fitted,
-        ...resolveOptions(options, { defaults, tokenizer, vocabulary, promptLength, contextLength }),
+        ...resolveOptions(asked, { defaults, tokenizer, vocabulary, promptLength, contextLength }),
       }
     })
     const checked = requests.map((request) => ({ ...request, parameters: this.validate(request.parameters) }))
-    return checked.map((request, index) =>
-      this.submit({ ...request, index, continues: continues(request.ids) }, options, on),
-    )
+    return checked
+      .map((request) => {
+        const goesOn = continues(request.ids)
+        const { parameters } = request
+        if (constraint && parameters.numBeams > 1 && parameters.stopIds.length === 0) {
+          throw new WarplineError('option-unsupported', 'a format of the output with numBeams needs an end token')
+        }
+        const outputGrammar = constraint && this.grammars.for(constraint.key, constraint.grammar, goesOn)
+        return { ...request, continues: goesOn, outputGrammar, answer }
+      })
+      .map((request, index) => this.submit({ ...request, index }, options, on))
+  }
+
+  private constraint(options: GenerateOptions, chat: ChatPlan | undefined) {
+    const format = formatOf(options)
+    if (chat && this.tokenizer) return chatGrammar(chat, format, this.tokenizer)
+    return format && { key: JSON.stringify(format), grammar: () => formatGrammar(format) }
+  }
+
+  /** Undefined where the answer is its text. */
+  private answerFormat({ tools, toolFormat, reasoning }: ChatPlan): AnswerFormat | undefined {
+    if (!tools && !reasoning) return undefined
+    const names = tools?.tools.map((tool) => tool.function.name) ?? []
+    const marks = [...(tools ? toolFormat.marks : []), ...(reasoning ? Object.values(reasoning.marks) : [])]
+    const reader = () => {
+      return new AssistantReader(
+        reasoning && new ReasoningReader(reasoning.marks, reasoning.opened),
+        tools && toolReader(toolFormat, names),
+      )
+    }
+    return {
+      reader,
+      tools: tools !== undefined,
+      oneCall: tools !== undefined && !tools.several,
+      shownIds: new Set(marks.map((mark) => this.tokenizer!.idOf(mark)).filter((id) => id !== undefined)),
+      callIds: toolFormat.name === 'mistral' ? 'mistral' : 'openai',
+    }
   }
 
   private submit(
-    { index, ids, parameters, stop, continues }: Submission,
+    { index, ids, parameters, stop, continues, outputGrammar, answer }: Submission,
     options: GenerateOptions,
     on: RunListener,
   ): PromptRun {
@@ -184,13 +234,14 @@ export class LLM implements AsyncDisposable {
       stop,
       stopIds: new Set(parameters.stopIds),
       skipSpecialTokens: options.skipSpecialTokens ?? true,
+      answer,
       onPart: on.part,
       onEnd: on.end,
     })
     const soft = options.softPrompt ?? []
     const softRows = soft.length > 0 ? joinRows(soft, this.model.spec.embedding.width) : undefined
     const prompt = [...soft.map(() => -1), ...ids]
-    const request = { prompt, parameters, softRows, session: options.session }
+    const request = { prompt, parameters, softRows, session: options.session, outputGrammar }
     run.handle = this.client.submit(request, options.signal, (event) => run.on(event))
     return run
   }
@@ -212,6 +263,8 @@ interface Submission {
   readonly stop: readonly string[]
   /** Whether the output goes on within the prompt's text, rather than beginning a text of its own. */
   readonly continues: boolean
+  readonly outputGrammar?: OutputGrammar | undefined
+  readonly answer?: AnswerFormat | undefined
 }
 
 type Start = (on: RunListener) => readonly PromptRun[]

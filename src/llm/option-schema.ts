@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { TOOL_FORMATS } from '../chat/index.js'
 import { nearestName, WarplineError } from '../errors.js'
 import type { ChatOptions, GenerateOptions, LoadOptions, ScoreOptions } from './options.js'
 
@@ -8,6 +9,12 @@ const ids = z.array(z.int())
 const texts = z.array(z.string())
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'expected an AbortSignal')
 const callback = z.custom<never>((value) => typeof value === 'function', 'expected a function')
+
+const responseFormat = z.object({
+  type: z.enum(['text', 'json_object', 'json_schema']),
+  schema: z.unknown(),
+  json_schema: z.object({ schema: z.unknown() }).optional(),
+})
 
 const generateShape = {
   maxTokens: number,
@@ -44,13 +51,23 @@ const generateShape = {
   truncate: z.literal('left'),
   skipSpecialTokens: z.boolean(),
   addSpecialTokens: z.boolean(),
+  responseFormat,
+  guidedRegex: z.string().min(1),
+  guidedChoice: texts,
+  guidedGrammar: z.string(),
   signal,
 } satisfies Record<keyof GenerateOptions, z.ZodType>
 
 const chatShape = {
   ...generateShape,
-  tools: z.array(z.record(z.string(), z.unknown())),
-  responseFormat: z.object({ type: z.string() }),
+  tools: z.array(z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) })),
+  toolChoice: z.union([
+    z.enum(['none', 'auto', 'required']),
+    z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) }),
+  ]),
+  parallelToolCalls: z.boolean(),
+  toolFormat: z.enum(['auto', ...TOOL_FORMATS]),
+  reasoningFormat: z.union([z.enum(['auto', 'none']), z.object({ open: z.string(), close: z.string() })]),
   templateVariables: z.record(z.string(), z.unknown()),
 } satisfies Record<keyof ChatOptions, z.ZodType>
 

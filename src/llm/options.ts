@@ -1,4 +1,5 @@
-import type { ResponseFormat } from './chat-types.js'
+import type { ReasoningMarks, ToolFormatName } from '../chat/index.js'
+import type { ResponseFormat, Tool, ToolChoice } from './chat-types.js'
 
 /** Where weights are stored as; what each device offers is told by `warpline doctor`. */
 export type WeightType = 'auto' | 'f32' | 'f16' | 'bf16' | 'int8' | 'int4' | 'fp8'
@@ -112,15 +113,32 @@ export interface GenerateOptions {
   skipSpecialTokens?: boolean
   /** Add the tokenizer's own special tokens (BOS, say) to a text prompt. Default true; chats have their template's. */
   addSpecialTokens?: boolean
+  /**
+   * The output is JSON, by a schema or any object. Where a choice ends with finishReason 'stop', its text parses and satisfies
+   * the schema; 'length' says that it was cut off. At most one of this and the three below. See docs/structured-output.md.
+   */
+  responseFormat?: ResponseFormat
+  /** The output matches this regular expression as a whole. */
+  guidedRegex?: string
+  /** The output is one of these texts. */
+  guidedChoice?: readonly string[]
+  /** The output is a text of this grammar, written as llama.cpp's GBNF; it begins with the rule `root`. */
+  guidedGrammar?: string
   /** Cancels the request; its choices end with finishReason 'cancelled'. */
   signal?: AbortSignal
 }
 
 export interface ChatOptions extends GenerateOptions {
   /** Functions the model may call, as the chat template shows them. */
-  tools?: readonly object[]
-  /** Only `{ type: 'text' }` is offered. */
-  responseFormat?: ResponseFormat
+  tools?: readonly Tool[]
+  /** Whether it calls them. Default 'auto' with tools. 'required' and a named tool constrain the output to calls. */
+  toolChoice?: ToolChoice
+  /** Whether one answer may call several tools. Default true. */
+  parallelToolCalls?: boolean
+  /** How the model writes calls; 'auto' goes by the marks in its chat template and vocabulary. Default 'auto'. */
+  toolFormat?: 'auto' | ToolFormatName
+  /** What sets reasoning apart from the answer; 'auto' goes by the chat template, 'none' leaves it in the text. Default 'auto'. */
+  reasoningFormat?: 'auto' | 'none' | ReasoningMarks
   /** Further variables of the chat template, `enable_thinking` for example. */
   templateVariables?: Readonly<Record<string, unknown>>
 }

@@ -1,3 +1,6 @@
+import type { ToolCall, ToolCallDelta } from './chat-types.js'
+
+/** `tool_calls`: it ended as with `stop`, and calls tools. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'cancelled'
 
 /** A token and how likely the model itself (before penalties and temperature) found it. */
@@ -14,7 +17,12 @@ export interface TokenLogprob {
 
 export interface Choice {
   readonly index: number
+  /** Of a chat: the answer, without reasoning and calls. */
   readonly text: string
+  /** What the model thought before it answered, where its template has that. */
+  readonly reasoning?: string
+  /** With tools: what it calls; none where it only answers. */
+  readonly toolCalls?: readonly ToolCall[]
   /** New tokens; an end token that stopped the choice stands last. */
   readonly tokenIds: readonly number[]
   readonly finishReason: FinishReason
@@ -65,6 +73,8 @@ export interface Part {
   /** Which choice of the prompt. */
   readonly index: number
   readonly text: string
+  readonly reasoning?: string
+  readonly toolCalls?: readonly ToolCallDelta[]
   readonly tokenIds: readonly number[]
   readonly logprobs?: readonly TokenLogprob[]
   /** On the choice's last part. */

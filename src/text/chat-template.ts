@@ -63,6 +63,11 @@ export function encodeChatPrompt(
   return tokenizer.encodeWithBarriers(text, barriers, ids)
 }
 
+/** The template that such a conversation is rendered by, as Jinja text. Errors: `chat-template-missing`, `chat-template-failed`. */
+export function chatTemplateSource(tokenizer: Tokenizer, options: ChatPromptOptions = {}): string {
+  return chooseTemplate(tokenizer, options).source
+}
+
 type Variables = Record<string, unknown>
 
 function inputOf(tokenizer: Tokenizer, messages: readonly ChatMessageLike[], options: ChatPromptOptions): Variables {

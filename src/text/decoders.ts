@@ -20,6 +20,10 @@ export interface DecoderStage {
   readonly fuses?: boolean
   /** How many times longer a text may leave the stage than it came. Default: 1. */
   readonly growth?: number
+  /** What tokens are to the stage: characters of bytes, or some of them a byte each (`<0x0A>`). Default: text. */
+  readonly tokensAre?: 'byte-characters' | 'text-and-bytes'
+  /** Whether a token's text depends on those beside it, apart from a space before the first. */
+  readonly joins?: boolean
   /** Puts the stage before `next`. */
   attach(next: Sink): Sink
 }
@@ -37,7 +41,7 @@ const kinds: Record<string, Kind> = {
     const growth = 'String' in pattern ? replacementGrowth(pattern.String, content) : content.length + 1
     if (fused) {
       if (!('String' in pattern)) return undefined
-      return { growth, attach: (next) => replaceStream(pattern.String, content, next) }
+      return { growth, joins: true, attach: (next) => replaceStream(pattern.String, content, next) }
     }
     const sought = 'String' in pattern ? pattern.String : compilePattern(pattern)
     return eachToken((token) => token.replaceAll(sought, () => content), growth)
@@ -45,7 +49,9 @@ const kinds: Record<string, Kind> = {
   Strip: (config, fused) => {
     const count = z.number().int().min(0).max(1024)
     const { content, start, stop } = settings(z.object({ content: fields.text, start: count, stop: count }), config)
-    if (fused) return { attach: (next) => stripStream(content, start, stop, next) }
+    // What is stripped at the start is a space in every checkpoint that has this stage.
+    const joins = stop > 0 || start > 1 || content !== ' '
+    if (fused) return { joins, attach: (next) => stripStream(content, start, stop, next) }
     return eachToken((token) => stripped(token, content, start, stop))
   },
   Metaspace: (config, fused) => {
@@ -62,7 +68,7 @@ const kinds: Record<string, Kind> = {
   BPEDecoder: (config, fused) => {
     const { suffix } = settings(z.object({ suffix: fields.text }), config)
     const growth = replacementGrowth(suffix, ' ')
-    return fused ? undefined : { growth, attach: (next) => wordSuffix(suffix, next) }
+    return fused ? undefined : { growth, joins: true, attach: (next) => wordSuffix(suffix, next) }
   },
 }
 
@@ -111,6 +117,7 @@ function eachToken(transform: (token: string, first: boolean) => string, growth 
 /** Byte characters to bytes to UTF-8, in which an invalid sequence becomes one U+FFFD for each maximal subpart. */
 const byteLevel: DecoderStage = {
   fuses: true,
+  tokensAre: 'byte-characters',
   attach: (next) => {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
     return {
@@ -128,6 +135,7 @@ const byteLevel: DecoderStage = {
  * is, is known only at the run's end: every other token ends it.
  */
 const byteFallback: DecoderStage = {
+  tokensAre: 'text-and-bytes',
   attach: (next) => {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
     let run: number[] = []

@@ -71,5 +71,5 @@ export function makesAny(spec: BpeSpec, ids: ReadonlySet<number>): boolean {
 export function cleanUp(config: TokenizerConfig): DecoderStage[] {
   if (!config.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output) return []
   const pairs = [' .', ' ?', ' !', ' ,', " ' ", " n't", " 'm", " 's", " 've", " 're"].map((text) => [text, text.trim()])
-  return pairs.map(([sought, content]) => ({ attach: (next) => replaceStream(sought!, content!, next) }))
+  return pairs.map(([sought, content]) => ({ joins: true, attach: (next) => replaceStream(sought!, content!, next) }))
 }

@@ -58,7 +58,8 @@ function checkRows(
 function checkMasks(program: Program, sampling: StepInputs['sampling']): void {
   const words = Math.ceil((getBuffer(program, program.logits).shape[1] as number) / 32)
   for (const { allowed } of sampling) {
-    if (allowed !== undefined && allowed.length !== words) stepInvalid(`a mask has ${allowed.length} words, needs ${words}`)
+    if (allowed !== undefined && allowed.length !== words)
+      stepInvalid(`a mask has ${allowed.length} words, needs ${words}`)
   }
 }
 

@@ -39,7 +39,13 @@ export interface SchemaRules {
  * refused. Errors: `schema-invalid`, `schema-unsupported`, `grammar-too-complex` and those of regular expressions.
  */
 export function schemaGrammar(schema: unknown): Grammar {
-  return new SchemaCompiler(copyOf(schema)).grammar()
+  const rules = anyValueRules()
+  return { root: schemaExpression(schema, rules), rules }
+}
+
+/** The same as part of a grammar whose rules are `rules`, begun with `anyValueRules`. */
+export function schemaExpression(schema: unknown, rules: Map<string, Expression>): Expression {
+  return new SchemaCompiler(copyOf(schema), rules).expression()
 }
 
 /** Any JSON object. */
@@ -63,15 +69,17 @@ function copyOf(schema: unknown): unknown {
 }
 
 class SchemaCompiler implements SchemaRules {
-  readonly rules = anyValueRules()
   private readonly named = new Map<unknown, string>()
   private steps = 0
   private depth = 0
 
-  constructor(private readonly root: unknown) {}
+  constructor(
+    private readonly root: unknown,
+    readonly rules: Map<string, Expression>,
+  ) {}
 
-  grammar(): Grammar {
-    return { root: this.of(this.root, '#'), rules: this.rules }
+  expression(): Expression {
+    return this.of(this.root, '#')
   }
 
   of(value: unknown, path: string): Expression {

@@ -63,7 +63,16 @@ function sampleCase(
   const mask = fields.allowed && { allowed: fields.allowed.slice(0, Math.ceil(vocabulary / 32)) }
   const rows = Array.from({ length: ROWS }, (_, r): SamplingRow => {
     const history = Int32Array.of(1, 2, 4, 1, 2, (r * 3) % 17, 2)
-    return { ...GREEDY_ROW, seedLow: 77, seedHigh: 3, position: 40 + r, sampleIndex: r % 2, history, ...fields, ...mask }
+    return {
+      ...GREEDY_ROW,
+      seedLow: 77,
+      seedHigh: 3,
+      position: 40 + r,
+      sampleIndex: r % 2,
+      history,
+      ...fields,
+      ...mask,
+    }
   })
   return {
     operation: 'sample',
