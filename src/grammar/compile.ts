@@ -113,7 +113,7 @@ class Builder {
         break
       }
       case 'choice':
-        for (const option of expression.options) this.connect(from, option, to, depth + 1)
+        this.choice(from, expression.options, to, depth)
         break
       case 'rule':
         this.edge(from, EDGE.call, this.ruleStart(expression.name), 0, to)
@@ -127,6 +127,32 @@ class Builder {
       case 'repeat':
         this.repeat(from, expression, to, depth)
     }
+  }
+
+  /** Texts share their beginnings, so that a list of thousands stands at one place at a time. */
+  private choice(from: number, options: readonly Expression[], to: number, depth: number): void {
+    const nodes = new Map<string, number>()
+    for (const option of options) {
+      if (option.kind !== 'text' || options.length === 1) this.connect(from, option, to, depth + 1)
+      else this.sharedText(from, Buffer.from(option.text).toString('latin1'), to, nodes)
+    }
+  }
+
+  /** `nodes`: of each beginning, a character a byte. */
+  private sharedText(from: number, text: string, to: number, nodes: Map<string, number>): void {
+    let at = from
+    for (let length = 1; length <= text.length; length++) {
+      const beginning = text.slice(0, length)
+      let next = nodes.get(beginning)
+      if (next === undefined) {
+        next = this.node()
+        nodes.set(beginning, next)
+        const byte = text.charCodeAt(length - 1)
+        this.edge(at, EDGE.byte, byte, byte, next)
+      }
+      at = next
+    }
+    this.edge(at, EDGE.empty, 0, 0, to)
   }
 
   private bytes(from: number, bytes: Uint8Array, to: number): void {

@@ -15,8 +15,8 @@ export const GRAMMAR_LIMITS = {
   edges: 2 ** 19,
   /** Places at which a text may stand in the automaton at once. */
   configurations: 2 ** 11,
-  /** Nodes of the vocabulary's tree visited for one mask; about a tenth of a second. */
-  maskWork: 2 ** 24,
+  /** Nodes of the vocabulary's tree visited for one mask; tens of milliseconds. */
+  maskWork: 2 ** 22,
   /** Automata that an engine keeps ready. */
   cachedGrammars: 32,
   /** Masks that each of them keeps. */

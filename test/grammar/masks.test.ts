@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { compileGrammar, Matcher, parseGrammar, parseRegularExpression, schemaGrammar } from '../../src/grammar/index.js'
+import {
+  compileGrammar,
+  Matcher,
+  parseGrammar,
+  parseRegularExpression,
+  schemaGrammar,
+} from '../../src/grammar/index.js'
 import { Random } from '../support/random.js'
 import { allowedIds, matcherOf, tokenBytes, vocabulary, walk } from './support.js'
 
@@ -14,7 +20,12 @@ const GRAMMARS = {
   }),
   value: schemaGrammar(true),
   counted: schemaGrammar({ type: 'string', minLength: 7, maxLength: 30 }),
-  'long counts': schemaGrammar({ type: 'array', items: { type: 'string', minLength: 20, maxLength: 400 }, minItems: 3, maxItems: 60 }),
+  'long counts': schemaGrammar({
+    type: 'array',
+    items: { type: 'string', minLength: 20, maxLength: 400 },
+    minItems: 3,
+    maxItems: 60,
+  }),
   regex: { root: parseRegularExpression('(a|ab|\\p{L}{2,40})*"?(é|日|[^a-z]){0,3}', 'whole'), rules: new Map() },
   grammar: parseGrammar('root ::= "[" list "]" | "ab"*\nlist ::= item ("," item)*\nitem ::= root | [a-c]+ | "日本"'),
 } as const
@@ -84,7 +95,13 @@ test('where decoders drop a first space, one may stand before the text', () => {
 
 test('a control token stands only where the grammar names it, and has no text', () => {
   const matcher = matcherOf({
-    root: { kind: 'sequence', parts: [{ kind: 'token', id: 0 }, { kind: 'text', text: 'ab' }] },
+    root: {
+      kind: 'sequence',
+      parts: [
+        { kind: 'token', id: 0 },
+        { kind: 'text', text: 'ab' },
+      ],
+    },
     rules: new Map(),
   })
   const begin = matcher.begin(false)

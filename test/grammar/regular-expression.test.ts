@@ -5,7 +5,23 @@ import { parseRegularExpression } from '../../src/grammar/index.js'
 import { Random } from '../support/random.js'
 import { accepts, matcherOf, walk } from './support.js'
 
-const atoms = fc.constantFrom('a', 'b', 'é', '日', '.', '[a-c]', '[^ab]', '\\d', '\\w', '\\S', '\\.', '\\u00e9', '[\\d-]', '\\p{Lu}', '😀')
+const atoms = fc.constantFrom(
+  'a',
+  'b',
+  'é',
+  '日',
+  '.',
+  '[a-c]',
+  '[^ab]',
+  '\\d',
+  '\\w',
+  '\\S',
+  '\\.',
+  '\\u00e9',
+  '[\\d-]',
+  '\\p{Lu}',
+  '😀',
+)
 const counts = fc.constantFrom('', '', '', '*', '+', '?', '{2}', '{1,3}', '{2,}', '{0,60}', '*?')
 const expressions = fc.letrec<{ any: string; sequence: string; piece: string }>((tie) => ({
   any: fc.array(tie('sequence'), { minLength: 1, maxLength: 3 }).map((options) => options.join('|')),
@@ -16,19 +32,22 @@ const expressions = fc.letrec<{ any: string; sequence: string; piece: string }>(
     fc.tuple(tie('any'), counts).map(([inner, count]) => `(?:${inner})${count}`),
   ),
 })).any
-const texts = fc.string({ unit: fc.constantFrom('a', 'b', 'c', 'é', '日', '1', '-', '.', ' ', 'Z', '😀', '\n'), maxLength: 8 })
+const texts = fc.string({
+  unit: fc.constantFrom('a', 'b', 'c', 'é', '日', '1', '-', '.', ' ', 'Z', '😀', '\n'),
+  maxLength: 8,
+})
 
 const grammarOf = (source: string, anchoring: 'whole' | 'anywhere' = 'whole') => ({
   root: parseRegularExpression(source, anchoring),
   rules: new Map(),
 })
 
-/** What repeats something empty too often is refused. */
-function matcherOrNone(source: string) {
+/** Counts of what may be empty, within each other, are refused: when they are read or when a text shows how many ways there are. */
+function unlessTooComplex<T>(run: () => T): T | undefined {
   try {
-    return matcherOf(grammarOf(source))
+    return run()
   } catch (error) {
-    assert.equal((error as { code?: string }).code, 'grammar-too-complex', source)
+    if ((error as { code?: string }).code !== 'grammar-too-complex') throw error
     return undefined
   }
 }
@@ -36,24 +55,27 @@ function matcherOrNone(source: string) {
 test('an expression takes the texts that JavaScript matches with it, and no others', () => {
   fc.assert(
     fc.property(expressions, fc.array(texts, { minLength: 10, maxLength: 10 }), (source, samples) => {
-      const matcher = matcherOrNone(source)
+      const matcher = unlessTooComplex(() => matcherOf(grammarOf(source)))
       fc.pre(matcher !== undefined)
       const native = new RegExp(`^(?:${source})$`, 'u')
-      for (const text of samples) assert.equal(accepts(matcher!, text), native.test(text), `${source} on ${text}`)
+      for (const text of samples) {
+        const taken: boolean | undefined = unlessTooComplex((): boolean => accepts(matcher!, text))
+        if (taken !== undefined) assert.equal(taken, native.test(text), `${source} on ${text}`)
+      }
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   )
 })
 
 test('whatever is made by its masks matches', () => {
   fc.assert(
     fc.property(expressions, fc.nat(), (source, seed) => {
-      const matcher = matcherOrNone(source)
-      fc.pre(matcher !== undefined)
-      const { text, complete } = walk(matcher!, new Random(seed), 60, 2)
+      const made = unlessTooComplex(() => walk(matcherOf(grammarOf(source)), new Random(seed), 60, 2))
+      fc.pre(made !== undefined)
+      const { text, complete } = made!
       assert.ok(!complete || new RegExp(`^(?:${source})$`, 'u').test(text), `${source} made ${text}`)
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   )
 })
 
@@ -93,7 +115,15 @@ test('what is no language of its own is refused by name', () => {
 })
 
 test('expressions that take others exponential time take no time to speak of, or are refused', () => {
-  for (const source of ['(a+)+b', '(a|a)*b', '(a|ab|b)*c', '(?:a?){30}a{30}', '(a*)*b', '((a{1,9}){1,9}){1,9}', '(a|b)*a(a|b){300}']) {
+  for (const source of [
+    '(a+)+b',
+    '(a|a)*b',
+    '(a|ab|b)*c',
+    '(?:a?){30}a{30}',
+    '(a*)*b',
+    '((a{1,9}){1,9}){1,9}',
+    '(a|b)*a(a|b){300}',
+  ]) {
     const matcher = matcherOf(grammarOf(source))
     let state = matcher.begin(false)
     try {

@@ -10,8 +10,49 @@ import type { Random } from '../support/random.js'
 
 /** Every byte, and pieces such as tokenizers have: across quotes and brackets, halves of characters, runs of spaces. */
 const PIECES = [
-  ...['{"', '":', '": "', '",', '", "', '"}', '"]', '[{', '}]', '},', ']}', '[]', '{}', '[[', ' {', '\n  ', '    ', ': ', ', '],
-  ...['true', 'false', 'null', 'ab', 'abc', 'name', 'the ', '12', '0.5', '-1', '1e', '\\n', '\\u00', '\\"', 'é', '日本', '😀', 'a"', 'aa', 'aaaa'],
+  ...[
+    '{"',
+    '":',
+    '": "',
+    '",',
+    '", "',
+    '"}',
+    '"]',
+    '[{',
+    '}]',
+    '},',
+    ']}',
+    '[]',
+    '{}',
+    '[[',
+    ' {',
+    '\n  ',
+    '    ',
+    ': ',
+    ', ',
+  ],
+  ...[
+    'true',
+    'false',
+    'null',
+    'ab',
+    'abc',
+    'name',
+    'the ',
+    '12',
+    '0.5',
+    '-1',
+    '1e',
+    '\\n',
+    '\\u00',
+    '\\"',
+    'é',
+    '日本',
+    '😀',
+    'a"',
+    'aa',
+    'aaaa',
+  ],
 ]
 const HALVES = [Uint8Array.of(0xe6, 0x97), Uint8Array.of(0xa5, 0x22), Uint8Array.of(0x22, 0xf0, 0x9f)]
 
@@ -57,7 +98,8 @@ export function walk(matcher: Matcher, random: Random, most = 400, endsEvery = 4
   for (let i = 0; i < most; i++) {
     const ids = allowedIds(matcher.allowed(state))
     if (ids.length === 0 && !state.complete) throw new Error(`stuck after ${Buffer.from(bytes)}`)
-    if (state.complete && (ids.length === 0 || random.below(endsEvery) === 0)) return { text: decode(bytes), complete: true }
+    if (state.complete && (ids.length === 0 || random.below(endsEvery) === 0))
+      return { text: decode(bytes), complete: true }
     // Long tokens more often: they are what is hard.
     const long = ids.filter((id) => id > 256)
     const from = long.length > 0 && random.below(2) === 0 ? long : ids
@@ -69,7 +111,6 @@ export function walk(matcher: Matcher, random: Random, most = 400, endsEvery = 4
   }
   return { text: decode(bytes), complete: false }
 }
-
 
 function decode(bytes: readonly number[]): string {
   return Buffer.from(bytes).toString('utf8')

@@ -113,10 +113,10 @@ class SchemaCompiler implements SchemaRules {
       const { target, at } = this.lookUp($ref, path)
       if (plain && allOf === undefined && anyOf === undefined && oneOf === undefined) return this.of(target, at)
       const others = withoutUndefined({ ...rest, allOf, anyOf, oneOf })
-      return this.resolved(this.merge([others, this.part(target, at)], path), path, steps + 1)
+      return this.resolved(this.merge([others, this.expanded(target, at)], path), path, steps + 1)
     }
     if (allOf !== undefined) {
-      const parts = list(schema, 'allOf', path)!.map((part, i) => this.part(part, `${path}/allOf/${i}`))
+      const parts = list(schema, 'allOf', path)!.map((part, i) => this.expanded(part, `${path}/allOf/${i}`))
       return this.resolved(this.merge([withoutUndefined({ ...rest, anyOf, oneOf }), ...parts], path), path, steps + 1)
     }
     if (anyOf !== undefined) return this.alternatives({ ...rest, oneOf }, 'anyOf', schema, path, steps)
@@ -140,7 +140,7 @@ class SchemaCompiler implements SchemaRules {
     const options = list(schema, kind, path)!
     if (options.length === 0) throw invalidSchema(path, `${kind} must have at least one schema`)
     const others = withoutUndefined(rest)
-    const parts = options.map((option, i) => this.part(option, `${path}/${kind}/${i}`))
+    const parts = options.map((option, i) => this.expanded(option, `${path}/${kind}/${i}`))
     if (kind === 'oneOf') this.checkDisjoint(parts, path)
     if (Object.keys(others).length === 0) {
       return choice(...options.map((option, i) => this.of(option, `${path}/${kind}/${i}`)))
@@ -180,6 +180,18 @@ class SchemaCompiler implements SchemaRules {
       found = this.part(target, at)
     }
     return found
+  }
+
+  /** Without a reference, so that it can be merged. */
+  private expanded(value: unknown, path: string): Schema {
+    let schema = this.part(value, path)
+    for (let step = 0; schema.$ref !== undefined; step++) {
+      if (step > MOST_STEPS || ++this.steps > MOST_RULES) throw tooComplex('the schema refers to itself')
+      const { $ref, ...rest } = schema
+      const { target, at } = this.lookUp($ref, path)
+      schema = this.merge([rest, this.part(target, at)], path)
+    }
+    return schema
   }
 
   private part(value: unknown, path: string): Schema {
