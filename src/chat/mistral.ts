@@ -64,7 +64,10 @@ export class MistralReader extends ByCharacter {
     this.head += character
     if (head === '[' || head === '{') {
       this.state = 'list'
-      if (head === '{') this.readList(character)
+      if (head === '{') {
+        this.head = this.head.slice(0, -1)
+        this.readList(character)
+      }
       return
     }
     const name = /^([\w.-]+)\s*(?:\[CALL_ID\]\s*\w*\s*)?(?:\[ARGS\]\s*)?\{$/.exec(head)?.[1]

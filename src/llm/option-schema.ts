@@ -12,7 +12,7 @@ const callback = z.custom<never>((value) => typeof value === 'function', 'expect
 
 const responseFormat = z.object({
   type: z.enum(['text', 'json_object', 'json_schema']),
-  schema: z.unknown(),
+  schema: z.unknown().optional(),
   json_schema: z.object({ schema: z.unknown() }).optional(),
 })
 

@@ -152,7 +152,7 @@ test('references are joined with what stands beside them', () => {
 test('what is not supported is refused by name, and what is wrong says where', () => {
   for (const [schema, code, message] of [
     [{ not: { type: 'string' } }, 'schema-unsupported', /not/],
-    [{ if: {}, then: {} }, 'schema-unsupported', /if/],
+    [{ if: {} }, 'schema-unsupported', /if/],
     [{ type: 'array', uniqueItems: true }, 'schema-unsupported', /uniqueItems/],
     [{ type: 'array', contains: {} }, 'schema-unsupported', /contains/],
     [{ type: 'object', dependentRequired: {} }, 'schema-unsupported', /dependentRequired/],

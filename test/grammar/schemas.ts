@@ -111,12 +111,10 @@ export const schemas = fc.letrec<{ any: object; object: object; array: object; m
   mixed: fc.oneof(
     fc.array(tie('any'), { minLength: 1, maxLength: 3 }).map((anyOf) => ({ anyOf })),
     fc.tuple(tie('object'), tie('object')).map((allOf) => ({ allOf })),
-    fc
-      .tuple(tie('object'), tie('any'))
-      .map(([base, value]) => ({
-        ...base,
-        anyOf: [{ properties: { z: value }, required: ['z'] }, { required: ['a'] }],
-      })),
+    fc.tuple(tie('object'), tie('any')).map(([base, value]) => ({
+      ...base,
+      anyOf: [{ properties: { z: value }, required: ['z'] }, { required: ['a'] }],
+    })),
     fc.tuple(tie('object'), tie('object')).map(([x, y]) => ({
       oneOf: [
         { ...x, properties: { kind: { const: 'x' } }, required: ['kind'], additionalProperties: false },
