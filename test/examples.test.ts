@@ -14,6 +14,7 @@ const EXPECTED: Record<string, RegExp> = {
   'cancel.mjs': /cancelled after \d\d tokens\n$/,
   'logprobs.mjs': /^("[^"]+" \d+\.\d % .+\n){6}$/,
   'score.mjs': /The little dog ran.*\n.*Park the ran/,
+  'structured-output.mjs': /^\{ ?\s*hero: .+animal: '(fox|bear|rabbit)'.+friends: [0-5]\s*\}\n(yes|no)\n$/s,
   'stream.mjs': /^Once upon a time, a small robot.{100,}\n$/s,
 }
 

@@ -28,7 +28,7 @@ test('every error code is used', () => {
 })
 
 test('every file that the documentation names exists', () => {
-  for (const page of ['README.md', 'docs/architecture.md', 'docs/packaging.md']) {
+  for (const page of ['README.md', 'docs/architecture.md', 'docs/packaging.md', 'docs/structured-output.md']) {
     const folders = ['', 'src', 'src/program/passes', 'src/engine']
     const names = [...read(page).matchAll(/`([\w/.-]+\.(?:ts|md|mjs))`/g)].map((match) => match[1]!)
     for (const name of names) {
@@ -49,6 +49,7 @@ test('every link of the documentation leads somewhere', () => {
     'README.md',
     'docs/architecture.md',
     'docs/packaging.md',
+    'docs/structured-output.md',
     'models/warpline-stories/README.md',
     'tools/distill/README.md',
   ]) {
