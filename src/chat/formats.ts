@@ -4,8 +4,8 @@ import { Llama3Reader, PYTHON_TAG } from './llama3.js'
 import { ARGS, MistralReader, TOOL_CALLS } from './mistral.js'
 import { REASONING_MARKS, type ReasoningMarks } from './reasoning.js'
 
-export const TOOL_FORMATS = ['hermes', 'llama3', 'mistral'] as const
-export type ToolFormatName = (typeof TOOL_FORMATS)[number]
+export type ToolFormatName = 'hermes' | 'llama3' | 'mistral'
+export const TOOL_FORMATS = ['hermes', 'llama3', 'mistral'] as const satisfies readonly ToolFormatName[]
 
 /** How a model writes calls. */
 export interface ToolFormat {
