@@ -18,8 +18,8 @@ export function mainManifest(checkout: Manifest, packages: readonly OptionalPack
     ...manifest,
     optionalDependencies: all(names('always'), manifest.version),
     ...(asked.length > 0 && {
-      peerDependencies: all(asked, manifest.version),
-      peerDependenciesMeta: all(asked, { optional: true }),
+      peerDependencies: { ...(manifest.peerDependencies as object), ...all(asked, manifest.version) },
+      peerDependenciesMeta: { ...(manifest.peerDependenciesMeta as object), ...all(asked, { optional: true }) },
     }),
   } as Manifest
 }
