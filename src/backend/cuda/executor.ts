@@ -147,7 +147,7 @@ class CudaExecutor implements Executor {
     const sent = buffers.fetch(this.stream, turn, inputs, sampling)
     this.underWay++
     try {
-      await this.completion.of(sent.done)
+      await this.completion.of(sent.done, entry)
       return { sampled: this.samples ? sent.read() : [], ...read() }
     } finally {
       this.underWay--
