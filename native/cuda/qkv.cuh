@@ -65,14 +65,17 @@ __device__ __forceinline__ void read_vector(const T* from, float (&to)[V]) {
     }
 }
 
+// `to` may lie in device or in shared memory.
 template <class T, int V>
 __device__ __forceinline__ void write_vector(T* to, const float (&from)[V]) {
     if constexpr (V == 1) {
         *to = from_float<T>(from[0]);
     } else if constexpr (sizeof(T) == 4) {
-        store16(to, {__float_as_uint(from[0]), __float_as_uint(from[1]), __float_as_uint(from[2]), __float_as_uint(from[3])});
+        *reinterpret_cast<Words4*>(to) = {__float_as_uint(from[0]), __float_as_uint(from[1]), __float_as_uint(from[2]),
+                                          __float_as_uint(from[3])};
     } else {
-        store16(to, {pack2<T>(from[0], from[1]), pack2<T>(from[2], from[3]), pack2<T>(from[4], from[5]), pack2<T>(from[6], from[7])});
+        *reinterpret_cast<Words4*>(to) = {pack2<T>(from[0], from[1]), pack2<T>(from[2], from[3]), pack2<T>(from[4], from[5]),
+                                          pack2<T>(from[6], from[7])};
     }
 }
 

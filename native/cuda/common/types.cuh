@@ -77,7 +77,8 @@ struct alignas(16) Words4 {
     u32 x, y, z, w;
 };
 
-constexpr float INFINITE = __builtin_huge_valf();
+/// By its bits: NVRTC has no header that names it, and refuses constants that overflow to it.
+#define INFINITE __int_as_float(0x7f800000)
 
 template <class T>
 __host__ __device__ constexpr T ceil_div(T a, T b) {

@@ -1,3 +1,4 @@
+import type { Ref } from '../../program/buffer.js'
 import type { Program } from '../../program/program.js'
 import type { StepInputs, StepOutputs } from '../../program/step.js'
 import { type Activations, widthOf } from './activations.js'
@@ -25,23 +26,27 @@ export class OutputReader {
   /** Call before the step's end is marked; the function it returns may be called once that is reached. */
   fetch(stream: Stream, turn: number, { hiddenOf, wantLogits, rows }: StepInputs): Read {
     if (!hiddenOf && !wantLogits) return () => ({})
-    const { hidden, logits } = this.program
-    const type = kernelType(this.program.buffers.get(hidden)!)
-    const width = widthOf(this.program, hidden)
-    const hiddenBytes = (hiddenOf?.length ?? 0) * width * TYPE_BYTES[type]
-    const logitBytes = wantLogits ? rows.length * widthOf(this.program, logits) * 4 : 0
+    const [hidden, logits] = [this.rowsOf(this.program.hidden), this.rowsOf(this.program.logits)]
+    const hiddenBytes = (hiddenOf?.length ?? 0) * hidden.bytes
+    const logitBytes = wantLogits ? rows.length * logits.bytes : 0
     const logitsAt = Math.ceil(hiddenBytes / 4) * 4
     const staging = this.room(turn, logitsAt + logitBytes)
-    const rowBytes = width * TYPE_BYTES[type]
     hiddenOf?.forEach((row, i) => {
-      const from = this.activations.addressOf(hidden) + BigInt(row * rowBytes)
-      stream.toHost(staging.address + BigInt(i * rowBytes), from, rowBytes)
+      const from = hidden.address + BigInt(row * hidden.bytes)
+      stream.toHost(staging.address + BigInt(i * hidden.bytes), from, hidden.bytes)
     })
-    stream.toHost(staging.address + BigInt(logitsAt), this.activations.addressOf(logits), logitBytes)
+    stream.toHost(staging.address + BigInt(logitsAt), logits.address, logitBytes)
     return () => ({
-      ...(hiddenOf && { hidden: toFloat32(type, staging.memory, 0, hiddenOf.length * width) }),
-      ...(wantLogits && { logits: new Float32Array(staging.memory, logitsAt, logitBytes / 4).slice() }),
+      ...(hiddenOf && { hidden: toFloat32(hidden.type, staging.memory, 0, hiddenOf.length * hidden.width) }),
+      ...(wantLogits && { logits: toFloat32(logits.type, staging.memory, logitsAt, rows.length * logits.width) }),
     })
+  }
+
+  /** A matrix's first row, and what a row of it is. */
+  private rowsOf(ref: Ref) {
+    const type = kernelType(this.program.buffers.get(ref)!)
+    const width = widthOf(this.program, ref)
+    return { address: this.activations.addressOf(ref), type, width, bytes: width * TYPE_BYTES[type] }
   }
 
   private room(turn: number, bytes: number): PinnedRegion {
