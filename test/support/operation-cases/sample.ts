@@ -62,7 +62,12 @@ function sampleCase(
     name: `sample ${name}, ${vocabulary} tokens`,
     bound: 1e-5,
     build(storage) {
-      const b = new CaseBuilder(storage, [ROWS], vocabulary + name.length)
+      // Logits are float32 in every program, however the rest is stored.
+      const b = new CaseBuilder(
+        { ...storage, weightType: 'f32', activationType: 'f32' },
+        [ROWS],
+        vocabulary + name.length,
+      )
       const x = naive.matrix(b.rowOperand('x', INPUTS), INPUTS)
       const weight = naive.matrix(b.weight('weight', [vocabulary, INPUTS]), INPUTS)
       const logits = naive.linear(x, weight)
