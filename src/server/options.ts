@@ -52,6 +52,8 @@ export interface ServerOptions {
   readonly receiveTimeoutMs?: number
   /** Milliseconds that an answer may take; a request's own `timeout` may be shorter. Default 10 min. */
   readonly answerTimeoutMs?: number
+  /** Milliseconds that a stream may hold its status back: what fails by then is answered by an error's status. Default 1 s. */
+  readonly streamGraceMs?: number
   /** Milliseconds of silence after which a stream sends a comment. Default 10 s. */
   readonly keepAliveMs?: number
   /** Milliseconds that a stream's reader may stand still before its request is cancelled. Default 30 s. */
@@ -93,6 +95,7 @@ export const DEFAULT_OPTIONS = {
   maxConnections: 4096,
   receiveTimeoutMs: 30_000,
   answerTimeoutMs: 600_000,
+  streamGraceMs: 1000,
   keepAliveMs: 10_000,
   stallTimeoutMs: 30_000,
   maxQueuedParts: 8192,

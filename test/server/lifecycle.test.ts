@@ -90,7 +90,13 @@ test('a stream that waits sends comments', async () => {
     server.llm.generate('Once', { maxTokens: 500, ignoreEos: true, temperature: 1, signal }),
   )
   await until(() => server.llm.stats().running === 2, 'all places are taken')
-  const response = await server.post('/v1/completions', { ...LONG, max_tokens: 2, stream: true })
+  // In this process and at once, so that the comment is due long before a place is free, however busy the machine is.
+  const { app } = createService(server.llm, { modelNames: [MODEL], keepAliveMs: 1, streamGraceMs: 1 })
+  const response = await app.request('/v1/completions', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...LONG, max_tokens: 2, stream: true }),
+  })
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
   let text = (await reader.read()).value ?? ''
   assert.equal(text, ': keep-alive\n\n')

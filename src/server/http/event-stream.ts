@@ -1,9 +1,9 @@
 const encoder = new TextEncoder()
 const KEEP_ALIVE = encoder.encode(': keep-alive\n\n')
-/** How long an answer may hold its status back: what fails by then is an error of its own, not the end of a stream. */
-const GRACE_MS = 1000
 
 export interface EventStreamOptions {
+  /** How long an answer may hold its status back: what fails by then is an error of its own, not the end of a stream. */
+  readonly streamGraceMs: number
   /** Silence after which a comment is sent. */
   readonly keepAliveMs: number
   /** How long the reader may stand still. */
@@ -39,7 +39,7 @@ export async function eventStream(
 ): Promise<ReadableStream<Uint8Array>> {
   const first = source.next()
   let grace: NodeJS.Timeout | undefined
-  await Promise.race([first, new Promise<void>((resolve) => (grace = setTimeout(resolve, GRACE_MS)))])
+  await Promise.race([first, new Promise<void>((resolve) => (grace = setTimeout(resolve, options.streamGraceMs)))])
   clearTimeout(grace)
   return new ReadableStream(new EventSource(source, first, options), { highWaterMark: 0 })
 }
