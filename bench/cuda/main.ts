@@ -1,7 +1,7 @@
 /**
- * Times Warpline on one GPU against what the device does at best, measured in the same run, and against PyTorch where python3 has it.
+ * Times Warpline on one GPU against what the device does at best, measured in the same run.
  *
- *   npm run bench:cuda -- [--only gpt,decode,kernels] [--model 6.7B] [--no-rivals] [--json FILE]
+ *   npm run bench:cuda -- [--only gpt,llama] [--model 6.7B] [--json FILE]
  *
  * Exits with 1 where a target is missed.
  */
@@ -11,17 +11,14 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureLimits } from '../../src/backend/cuda/measure-limits.js'
 import { gptTable } from './gpt-table.js'
-import { kernelRows } from './kernels.js'
 import type { Machine } from './limits.js'
 import { llamaRows } from './llama.js'
 import { isMissed, lineOf, type Row } from './report.js'
-import { rivalsOf } from './rivals.js'
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: 'kernels,llama,gpt' },
+    only: { type: 'string', default: 'llama,gpt' },
     model: { type: 'string' },
-    'no-rivals': { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 })
@@ -33,14 +30,12 @@ try {
   say(
     `${device}: reads ${(readBytes / 1e9).toFixed(0)} GB/s, bf16 products ${(machine.flops / 1e12).toFixed(0)} TFLOP/s`,
   )
-  const rivals = options['no-rivals'] ? new Map() : await rivalsOf(options.only, options.model)
-  const sections = { kernels: kernelRows, llama: llamaRows, gpt: gptTable }
+  const sections = { llama: llamaRows, gpt: gptTable }
   for (const [name, section] of Object.entries(sections)) {
     if (!options.only.includes(name)) continue
     for await (const row of section(folder, machine, options.model)) {
-      const rival = rivals.get(row.name)
-      rows.push(rival ? { ...row, rival } : row)
-      process.stdout.write(`${lineOf(rows.at(-1)!)}\n`)
+      rows.push(row)
+      process.stdout.write(`${lineOf(row)}\n`)
     }
   }
   if (options.json) writeFileSync(options.json, `${JSON.stringify({ machine, rows }, null, 1)}\n`)

@@ -1,4 +1,4 @@
-/** One figure beside its limit, and beside a rival's where one ran. */
+/** One figure beside its limit. */
 export interface Row {
   readonly section: string
   readonly name: string
@@ -10,7 +10,6 @@ export interface Row {
   /** The ratio aimed at. */
   readonly target?: number | undefined
   readonly lowerIsBetter?: boolean
-  readonly rival?: { readonly name: string; readonly value: number }
   readonly note?: string
 }
 
@@ -20,15 +19,14 @@ export function isMissed({ ratio, target, lowerIsBetter }: Row): boolean {
 }
 
 export function lineOf(row: Row): string {
-  const { name, value, unit, limit, ratio, target, rival, note } = row
+  const { name, value, unit, limit, ratio, target, note } = row
   const goal = target === undefined ? '' : `target ${target}${isMissed(row) ? ' MISSED' : ''}`
-  const beside = rival ? `${rival.name} ${format(rival.value)} (${(value / rival.value).toFixed(2)}x)` : ''
   const figures = [
     `${format(value)} ${unit}`.padStart(16),
     `limit ${format(limit)}`.padEnd(16),
     ratio.toFixed(3).padStart(7),
   ]
-  return [name.padEnd(28), ...figures, goal.padEnd(18), beside, note ?? ''].join('  ').trimEnd()
+  return [name.padEnd(28), ...figures, goal.padEnd(18), note ?? ''].join('  ').trimEnd()
 }
 
 function format(value: number): string {

@@ -22,7 +22,7 @@ export class InputLayout {
   constructor(
     private readonly sizes: StepSizes,
     private readonly tableStride: number,
-    private readonly inputs: ReadonlySet<Ref>,
+    inputs: ReadonlySet<Ref>,
   ) {
     const { tokens, rows, sequences, copies } = sizes
     let end = 0
@@ -85,10 +85,6 @@ export class InputLayout {
       const row = blockTables.subarray(s * width, s * width + Math.min(width, this.tableStride))
       out.set(row, s * this.tableStride)
     }
-  }
-
-  has(ref: Ref): boolean {
-    return this.inputs.has(ref)
   }
 }
 

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { writeAtomically } from '../../../weights/atomic-write.js'
+import { cacheFolder } from '../cache-folder.js'
 import type { ProductShape } from './product.js'
 
 const FILE = z.record(z.string(), z.string().regex(/^[0-9a-f]{128}$/))
@@ -26,12 +26,8 @@ export class Choices {
 
   keep(shape: ProductShape, algorithm: Uint8Array): void {
     this.known.set(keyOf(shape), toHex(algorithm))
+    // A file that cannot be written costs time at the next start, nothing else.
     this.saving = this.saving.then(() => this.save()).catch(() => {})
-  }
-
-  /** Resolves when what was kept is on disk, or could not be put there: it would only save time. */
-  saved(): Promise<void> {
-    return this.saving
   }
 
   private async save(): Promise<void> {
@@ -42,8 +38,7 @@ export class Choices {
 }
 
 export function choicesPath(device: string, version: number, env: NodeJS.ProcessEnv = process.env): string {
-  const cache = env.WARPLINE_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'warpline')
-  return join(cache, 'products', `${device.replaceAll(/[^A-Za-z0-9]+/g, '-')}-${version}.json`)
+  return join(cacheFolder(env), 'products', `${device.replaceAll(/[^A-Za-z0-9]+/g, '-')}-${version}.json`)
 }
 
 function keyOf({ rows, outputs, inputs, type, outType, beta }: ProductShape): string {

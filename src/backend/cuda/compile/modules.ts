@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { WarplineError } from '../../../errors.js'
 import { writeAtomically } from '../../../weights/atomic-write.js'
+import { cacheFolder } from '../cache-folder.js'
 import type { LoadModule } from '../driver/kernels.js'
 import { loadNvrtc, type Nvrtc } from './nvrtc.js'
 import { headersHash, moduleSource, sourceFolder } from './sources.js'
@@ -35,13 +35,6 @@ function packageFolder(): string | undefined {
   }
 }
 
-/** Where kernels compiled at run time are kept. */
-export function kernelCache(env: NodeJS.ProcessEnv = process.env): string {
-  return env.WARPLINE_CACHE
-    ? join(env.WARPLINE_CACHE, 'kernels')
-    : join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'warpline', 'kernels')
-}
-
 /** Reads compiled modules, or compiles them when they are first asked for. Throws `kernels-missing` where neither can be. */
 export async function moduleLoader(architecture: number, env: NodeJS.ProcessEnv = process.env): Promise<LoadModule> {
   const target = targetOf(architecture)
@@ -54,7 +47,7 @@ export async function moduleLoader(architecture: number, env: NodeJS.ProcessEnv 
       `there are no kernels for ${target}: install ${kernelPackage()}, build them with nvcc (npm run build:cuda), or install NVRTC`,
     )
   }
-  return (module) => compileCached(nvrtc, module, target, kernelCache(env))
+  return (module) => compileCached(nvrtc, module, target, join(cacheFolder(env), 'kernels'))
 }
 
 /** Kept under a hash of everything that the result depends on: a stale file is never read. */
